@@ -1,0 +1,43 @@
+//! An ALU whose integers are the host's but whose floating point is not.
+
+use ncpu_alu::{Alu, NativeAlu, Nzcv};
+
+/// [`NativeAlu`] with `HOST_FLOAT` left at its default: every floating-point result comes from the
+/// integer algorithms.
+pub(crate) struct IntegerAlu;
+
+macro_rules! delegate {
+    ($($name:ident($($argument:ident: $type:ty),*) -> $result:ty;)*) => {
+        impl Alu for IntegerAlu {
+            $(fn $name(&self, $($argument: $type),*) -> $result {
+                Alu::$name(&NativeAlu, $($argument),*)
+            })*
+        }
+    };
+}
+delegate! {
+    add(a: u64, b: u64) -> u64;
+    sub(a: u64, b: u64) -> u64;
+    add_with_carry(a: u64, b: u64, carry: bool) -> (u64, Nzcv);
+    add_with_carry32(a: u64, b: u64, carry: bool) -> (u64, Nzcv);
+    mul(a: u64, b: u64) -> u64;
+    umulh(a: u64, b: u64) -> u64;
+    smulh(a: u64, b: u64) -> u64;
+    udiv(a: u64, b: u64) -> u64;
+    sdiv(a: u64, b: u64) -> u64;
+    and(a: u64, b: u64) -> u64;
+    or(a: u64, b: u64) -> u64;
+    xor(a: u64, b: u64) -> u64;
+    not(a: u64) -> u64;
+    shl(a: u64, n: u64) -> u64;
+    lshr(a: u64, n: u64) -> u64;
+    ashr(a: u64, n: u64) -> u64;
+    ror(a: u64, n: u64) -> u64;
+    ror32(a: u64, n: u64) -> u64;
+    clz(a: u64) -> u64;
+    rbit(a: u64) -> u64;
+    popcount(a: u64) -> u64;
+    eq(a: u64, b: u64) -> bool;
+    ltu(a: u64, b: u64) -> bool;
+    lts(a: u64, b: u64) -> bool;
+}

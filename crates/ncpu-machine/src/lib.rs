@@ -1,0 +1,30 @@
+//! The machine: frames, translation, cores and the interpreter.
+//!
+//! A machine is plain data. Its registers are [`Core`]s, its memory a table of physical pages
+//! ([`mem::Page`]) over a [`FramePool`] shared by all machines, translated by ARMv8 tables that live
+//! in that memory ([`mem::walk`]). [`run()`](run) executes it: pages of guest instructions are lifted to
+//! micro-ops on first execution ([`code`]) and interpreted, with the arithmetic of an
+//! [`ncpu_alu::Alu`] and under an [`Observer`].
+//!
+//! Everything here is `no_std` without allocation or statics, because the same source is compiled
+//! for GPUs. Not here: what an operating system does (that is `ncpu-linux`), and where the memory
+//! comes from (`ncpu-engine`).
+#![no_std]
+
+pub mod addr;
+pub mod code;
+mod cpu;
+mod exec;
+pub mod mem;
+mod observe;
+mod pool;
+mod run;
+mod scalar;
+mod structures;
+
+pub use addr::{Access, Fault, FaultKind, FrameId, PAGE_SIZE, Ppn};
+pub use cpu::Core;
+pub use mem::Mem;
+pub use observe::{Flow, Observer, StopAfter};
+pub use pool::{FramePool, PoolState};
+pub use run::{Exit, Outcome, run};

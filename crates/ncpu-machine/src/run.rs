@@ -1,0 +1,810 @@
+//! The interpreter: one loop over lifted micro-ops, for every engine and every ALU.
+//!
+//! Instructions are counted by their distance: a taken branch adds the number of guest instructions
+//! since the last one, so straight-line code pays nothing. The budget is compared at taken branches
+//! and at page ends; it is a point where execution may be cut that depends on the program alone,
+//! never on how a caller slices its runs. An [`Observer`] can stop at any exact instruction.
+
+use crate::addr::{Access, Fault, FaultKind, PAGE_SIZE};
+use crate::code::{Lookup, PageCode, WORDS};
+use crate::cpu::Core;
+use crate::exec;
+use crate::exec::hot;
+use crate::mem::{Mem, Tlb, untag};
+use crate::observe::{Flow, Observer};
+use crate::scalar;
+use crate::structures;
+use ncpu_alu::{Alu, crypto};
+use ncpu_uop::{Op, Uop, slot};
+
+/// Why [`run`] returned. `core.pc` is the next instruction to execute: for traps and faults the
+/// instruction concerned, for a system call the one after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// The budget is used up, at a taken branch or a page end.
+    Budget,
+    /// The observer asked to stop.
+    Stopped,
+    /// `SVC` with this immediate.
+    SystemCall(u16),
+    /// `BRK` with this immediate.
+    Breakpoint(u16),
+    /// A word that is not an instruction here.
+    Undefined(u32),
+    /// A memory access or instruction fetch was not possible.
+    Fault(Fault),
+}
+
+/// What [`run`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Why it returned.
+    pub exit: Exit,
+    /// Guest instructions retired.
+    pub retired: u64,
+    /// Micro-ops retired; a fused pair counts as its parts.
+    pub uops: u64,
+}
+
+/// Runs `core` until something needs service or about `budget` instructions have retired.
+/// `counter` is the virtual counter's value now; it advances by one for each instruction.
+pub fn run<A: Alu, O: Observer>(
+    core: &mut Core,
+    mem: &mut Mem<'_>,
+    alu: &A,
+    observer: &mut O,
+    budget: u64,
+    counter: u64,
+) -> Outcome {
+    let regs: *mut u64 = core.slots.as_mut_ptr();
+    let tlb: *const crate::mem::tlb::Entry = mem.tlb.0.as_ptr();
+    let budget = budget.min(i64::MAX as u64) as i64;
+    let mut left = budget;
+    let mut uop_count = 0u64;
+
+    // The page being executed, and where the present straight line began in it.
+    let mut page;
+    let mut code: PageCode;
+    let mut line: *const Uop;
+    let mut line_index: u64;
+    let mut ip: *const Uop;
+    let mut next_pc = core.pc;
+
+    // Slot fields are below `slot::COUNT` in every micro-op that a lifter emits.
+    macro_rules! get {
+        ($slot:expr) => {
+            // SAFETY: see above; `regs` points at the core's slots for the whole call.
+            unsafe { *regs.add($slot as usize) }
+        };
+    }
+    macro_rules! set {
+        ($slot:expr, $value:expr) => {{
+            let value = $value;
+            // SAFETY: as in `get`.
+            unsafe { *regs.add($slot as usize) = value }
+        }};
+    }
+    macro_rules! slots {
+        () => {
+            // SAFETY: as in `get`; the reference ends with the expression.
+            unsafe { &mut *regs.cast::<[u64; slot::COUNT]>() }
+        };
+    }
+    macro_rules! set_vector {
+        ($slot:expr, $value:expr) => {{
+            let [low, high]: [u64; 2] = $value;
+            set!($slot, low);
+            set!($slot + 1, high);
+        }};
+    }
+
+    'fetch: loop {
+        // Enter the page of `next_pc`.
+        if next_pc & 3 != 0 {
+            core.pc = next_pc;
+            let fault =
+                Fault { address: next_pc, access: Access::Execute, kind: FaultKind::Alignment };
+            return Outcome {
+                exit: Exit::Fault(fault),
+                retired: (budget - left) as u64,
+                uops: uop_count,
+            };
+        }
+        page = next_pc & !(PAGE_SIZE as u64 - 1);
+        let entry = &mem.code.lookup.0[Lookup::index(next_pc)];
+        code = if entry.page == page {
+            entry.code
+        } else {
+            match mem.code_page(next_pc) {
+                Ok(code) => code,
+                Err(fault) => {
+                    core.pc = next_pc;
+                    return Outcome {
+                        exit: Exit::Fault(fault),
+                        retired: (budget - left) as u64,
+                        uops: uop_count,
+                    };
+                }
+            }
+        };
+        line_index = (next_pc >> 2) & (WORDS as u64 - 1);
+        // SAFETY: the entry table has `WORDS` entries, each the index of a micro-op of the page.
+        ip = unsafe { code.uops.add(*code.entries.add(line_index as usize) as usize) };
+        line = ip;
+
+        loop {
+            // SAFETY: `ip` stays within the page's micro-ops: branch targets come from the entry
+            // table and the last micro-op, `PageEnd`, leaves the loop.
+            let u: &Uop = unsafe { &*ip };
+            let this = ip;
+            ip = this.wrapping_add(1);
+
+            // Stops in front of the instruction that `u` belongs to.
+            macro_rules! stop {
+                ($exit:expr) => {{
+                    core.pc = page + 4 * u.index() as u64;
+                    let retired = budget - left + u.index() as i64 - line_index as i64;
+                    // SAFETY: both point into the micro-ops of the same page.
+                    uop_count = uop_count.wrapping_add(unsafe { this.offset_from(line) } as u64);
+                    return Outcome { exit: $exit, retired: retired as u64, uops: uop_count };
+                }};
+            }
+            macro_rules! fault {
+                ($fault:expr) => {
+                    stop!(Exit::Fault($fault))
+                };
+            }
+            // Ends the present straight line after instruction `u` (or before, for `PageEnd`).
+            macro_rules! end_line {
+                ($instructions:expr) => {
+                    left -= u.index() as i64 + $instructions - line_index as i64;
+                    // SAFETY: both point into the micro-ops of the same page.
+                    uop_count = uop_count.wrapping_add(unsafe { ip.offset_from(line) } as u64);
+                };
+            }
+            macro_rules! budget_left {
+                ($target:expr) => {
+                    if left <= 0 {
+                        core.pc = $target;
+                        return Outcome {
+                            exit: Exit::Budget,
+                            retired: (budget - left) as u64,
+                            uops: uop_count,
+                        };
+                    }
+                };
+            }
+            // Branches to an absolute address.
+            macro_rules! go {
+                ($target:expr) => {{
+                    next_pc = $target;
+                    end_line!(1);
+                    if O::ACTIVE {
+                        observer.branch(next_pc);
+                    }
+                    budget_left!(next_pc);
+                    continue 'fetch;
+                }};
+            }
+            // Branches within the page; `$imm` as the table of micro-ops says.
+            macro_rules! go_in {
+                ($imm:expr) => {{
+                    let imm: u64 = $imm;
+                    end_line!(1);
+                    line_index = (imm >> 32) & 0xffff;
+                    // SAFETY: the page lifter took the index from the entry table.
+                    ip = unsafe { code.uops.add(imm as u32 as usize) };
+                    line = ip;
+                    if O::ACTIVE {
+                        observer.branch(page + 4 * line_index);
+                    }
+                    budget_left!(page + 4 * line_index);
+                }};
+            }
+            macro_rules! holds {
+                ($mask:expr) => {
+                    ($mask >> get!(slot::NZCV)) & 1 != 0
+                };
+            }
+            macro_rules! a {
+                () => {
+                    get!(u.ra)
+                };
+            }
+            macro_rules! b {
+                () => {
+                    get!(u.rb)
+                };
+            }
+            macro_rules! d {
+                ($value:expr) => {
+                    set!(u.rd, $value)
+                };
+            }
+            macro_rules! d_flags {
+                ($result:expr) => {{
+                    let (value, nzcv) = $result;
+                    set!(u.rd, value);
+                    set!(slot::NZCV, nzcv);
+                }};
+            }
+            macro_rules! load {
+                ($type:ty, $address:expr) => {{
+                    let address: u64 = $address;
+                    const SIZE: u64 = size_of::<$type>() as u64;
+                    // SAFETY: the index is below the number of entries.
+                    let entry = unsafe { &*tlb.add(Tlb::index(address)) };
+                    let value = if (address ^ entry.read) <= PAGE_SIZE as u64 - SIZE {
+                        let host = entry.bias.wrapping_add(address as usize).cast::<$type>();
+                        // SAFETY: the entry maps this page to a live frame, and the access is
+                        // within the page.
+                        <$type>::from_le(unsafe { host.read_unaligned() }) as u64
+                    } else {
+                        match mem.load_slow(address, SIZE) {
+                            Ok(value) => value,
+                            Err(fault) => fault!(fault),
+                        }
+                    };
+                    if O::ACTIVE {
+                        observer.load(address, SIZE);
+                    }
+                    value
+                }};
+            }
+            macro_rules! store {
+                ($type:ty, $address:expr, $value:expr) => {{
+                    let address: u64 = $address;
+                    let value: u64 = $value;
+                    const SIZE: u64 = size_of::<$type>() as u64;
+                    // SAFETY: the index is below the number of entries.
+                    let entry = unsafe { &*tlb.add(Tlb::index(address)) };
+                    if (address ^ entry.write) <= PAGE_SIZE as u64 - SIZE {
+                        let host = entry.bias.wrapping_add(address as usize).cast::<$type>();
+                        // SAFETY: the entry maps this page to a frame of this machine alone, and
+                        // the access is within the page.
+                        unsafe { host.write_unaligned((value as $type).to_le()) };
+                    } else if let Err(fault) = mem.store_slow(address, SIZE, value) {
+                        fault!(fault);
+                    }
+                    if O::ACTIVE {
+                        observer.store(address, SIZE);
+                    }
+                }};
+            }
+            macro_rules! displaced {
+                () => {
+                    alu.add(a!(), u.imm)
+                };
+            }
+            macro_rules! indexed {
+                () => {
+                    alu.add(a!(), alu.shl(b!(), u.rc as u64))
+                };
+            }
+            // Makes sure that a pair can be stored whole.
+            macro_rules! writable {
+                ($address:expr, $size:expr) => {
+                    // SAFETY: the index is below the number of entries.
+                    let entry = unsafe { &*tlb.add(Tlb::index($address)) };
+                    if ($address ^ entry.write) > PAGE_SIZE as u64 - $size
+                        && let Err(fault) = mem.probe($address, $size, Access::Write)
+                    {
+                        fault!(fault);
+                    }
+                };
+            }
+
+            if O::ACTIVE {
+                if u.at & Uop::FUSED != 0 {
+                    // Its two instructions follow one by one. Counted here so that the distance
+                    // since `line` is that of single micro-ops.
+                    line = line.wrapping_add(1);
+                    continue;
+                }
+                if u.at & Uop::FIRST != 0 {
+                    core.pc = page + 4 * u.index() as u64;
+                    if observer.insn(core) == Flow::Stop {
+                        stop!(Exit::Stopped);
+                    }
+                }
+            }
+
+            match u.op {
+                Op::PageEnd => {
+                    next_pc = page.wrapping_add(PAGE_SIZE as u64);
+                    ip = this;
+                    end_line!(0);
+                    budget_left!(next_pc);
+                    continue 'fetch;
+                }
+                Op::Nop => {}
+                Op::Undefined => stop!(Exit::Undefined(u.imm as u32)),
+                Op::Brk => stop!(Exit::Breakpoint(u.imm as u16)),
+                Op::Svc => {
+                    end_line!(1);
+                    core.pc = page + 4 * u.index() as u64 + 4;
+                    return Outcome {
+                        exit: Exit::SystemCall(u.imm as u16),
+                        retired: (budget - left) as u64,
+                        uops: uop_count,
+                    };
+                }
+
+                Op::Mov => d!(a!()),
+                Op::MovI => d!(u.imm),
+                // Placing an immediate field is wiring.
+                Op::MovK => d!(get!(u.rd) & !(0xffff << u.rc) | u.imm),
+                Op::MovKW => d!(low(get!(u.rd) & !(0xffff << u.rc) | u.imm)),
+                Op::Add => d!(alu.add(a!(), b!())),
+                Op::AddW => d!(low(alu.add(a!(), b!()))),
+                Op::AddI => d!(alu.add(a!(), u.imm)),
+                Op::AddIW => d!(low(alu.add(a!(), u.imm))),
+                Op::Sub => d!(alu.sub(a!(), b!())),
+                Op::SubW => d!(low(alu.sub(a!(), b!()))),
+                Op::AddLsl => d!(alu.add(a!(), alu.shl(b!(), u.rc as u64))),
+                Op::AddLslW => d!(low(alu.add(a!(), alu.shl(b!(), u.rc as u64)))),
+                Op::SubLsl => d!(alu.sub(a!(), alu.shl(b!(), u.rc as u64))),
+                Op::SubLslW => d!(low(alu.sub(a!(), alu.shl(b!(), u.rc as u64)))),
+                Op::AddUxtw => d!(alu.add(a!(), alu.shl(low(b!()), u.rc as u64))),
+                Op::AddSxtw => d!(alu.add(a!(), alu.shl(sign32(b!()), u.rc as u64))),
+                Op::AddS => d_flags!(alu.add_with_carry(a!(), b!(), false)),
+                Op::AddSW => d_flags!(alu.add_with_carry32(a!(), b!(), false)),
+                Op::AddSI => d_flags!(alu.add_with_carry(a!(), u.imm, false)),
+                Op::AddSIW => d_flags!(alu.add_with_carry32(a!(), u.imm, false)),
+                Op::SubS => d_flags!(alu.add_with_carry(a!(), alu.not(b!()), true)),
+                Op::SubSW => d_flags!(alu.add_with_carry32(a!(), alu.not(b!()), true)),
+                Op::SubSI => d_flags!(alu.add_with_carry(a!(), alu.not(u.imm), true)),
+                Op::SubSIW => d_flags!(alu.add_with_carry32(a!(), alu.not(u.imm), true)),
+                Op::Adc => d!(alu.add_with_carry(a!(), b!(), get!(slot::NZCV) & 2 != 0).0),
+                Op::AdcW => d!(alu.add_with_carry32(a!(), b!(), get!(slot::NZCV) & 2 != 0).0),
+                Op::AdcS => d_flags!(alu.add_with_carry(a!(), b!(), get!(slot::NZCV) & 2 != 0)),
+                Op::AdcSW => d_flags!(alu.add_with_carry32(a!(), b!(), get!(slot::NZCV) & 2 != 0)),
+                Op::Sbc => {
+                    d!(alu.add_with_carry(a!(), alu.not(b!()), get!(slot::NZCV) & 2 != 0).0)
+                }
+                Op::SbcW => {
+                    d!(alu.add_with_carry32(a!(), alu.not(b!()), get!(slot::NZCV) & 2 != 0).0)
+                }
+                Op::SbcS => {
+                    d_flags!(alu.add_with_carry(a!(), alu.not(b!()), get!(slot::NZCV) & 2 != 0))
+                }
+                Op::SbcSW => {
+                    d_flags!(alu.add_with_carry32(a!(), alu.not(b!()), get!(slot::NZCV) & 2 != 0))
+                }
+                Op::And => d!(alu.and(a!(), b!())),
+                Op::Or => d!(alu.or(a!(), b!())),
+                Op::Xor => d!(alu.xor(a!(), b!())),
+                Op::Bic => d!(alu.and(a!(), alu.not(b!()))),
+                Op::Orn => d!(alu.or(a!(), alu.not(b!()))),
+                Op::Eon => d!(alu.xor(a!(), alu.not(b!()))),
+                Op::AndW => d!(low(alu.and(a!(), b!()))),
+                Op::OrW => d!(low(alu.or(a!(), b!()))),
+                Op::XorW => d!(low(alu.xor(a!(), b!()))),
+                Op::BicW => d!(low(alu.and(a!(), alu.not(b!())))),
+                Op::OrnW => d!(low(alu.or(a!(), alu.not(b!())))),
+                Op::EonW => d!(low(alu.xor(a!(), alu.not(b!())))),
+                Op::XorRor => d!(alu.xor(a!(), alu.ror(b!(), u.rc as u64))),
+                Op::XorRorW => d!(low(alu.xor(a!(), alu.ror32(b!(), u.rc as u64)))),
+                Op::OrLsl => d!(alu.or(a!(), alu.shl(b!(), u.rc as u64))),
+                Op::OrLslW => d!(low(alu.or(a!(), alu.shl(b!(), u.rc as u64)))),
+                Op::AndI | Op::AndIW => d!(alu.and(a!(), u.imm)),
+                Op::OrI => d!(alu.or(a!(), u.imm)),
+                Op::OrIW => d!(low(alu.or(a!(), u.imm))),
+                Op::XorI => d!(alu.xor(a!(), u.imm)),
+                Op::XorIW => d!(low(alu.xor(a!(), u.imm))),
+                Op::AndS => d_flags!(with_nz(alu, alu.and(a!(), b!()), 63)),
+                Op::AndSW => d_flags!(with_nz(alu, low(alu.and(a!(), b!())), 31)),
+                Op::AndSI => d_flags!(with_nz(alu, alu.and(a!(), u.imm), 63)),
+                Op::AndSIW => d_flags!(with_nz(alu, low(alu.and(a!(), u.imm)), 31)),
+                Op::Lsl => d!(alu.shl(a!(), b!() & 63)),
+                Op::LslW => d!(low(alu.shl(a!(), b!() & 31))),
+                Op::Lsr => d!(alu.lshr(a!(), b!() & 63)),
+                Op::LsrW => d!(alu.lshr(low(a!()), b!() & 31)),
+                Op::Asr => d!(alu.ashr(a!(), b!() & 63)),
+                Op::AsrW => d!(low(alu.ashr(sign32(a!()), b!() & 31))),
+                Op::Ror => d!(alu.ror(a!(), b!() & 63)),
+                Op::RorW => d!(alu.ror32(a!(), b!() & 31)),
+                Op::RorI => d!(alu.ror(a!(), u.rc as u64)),
+                Op::RorIW => d!(alu.ror32(a!(), u.rc as u64)),
+                Op::LslAnd => d!(alu.and(alu.shl(a!(), u.rc as u64), u.imm)),
+                Op::LsrAnd => d!(alu.and(alu.lshr(a!(), u.rc as u64), u.imm)),
+                Op::LslAsr => d!(alu.ashr(alu.shl(a!(), u.rb as u64), u.rc as u64)),
+                Op::LslAsrW => d!(low(alu.ashr(alu.shl(a!(), u.rb as u64), u.rc as u64))),
+                Op::BitInsert | Op::BitInsertW => {
+                    let field = alu.and(alu.ror(a!(), u.rc as u64), u.imm);
+                    let kept = alu.and(get!(u.rd), !u.imm);
+                    let value = alu.or(kept, field);
+                    d!(if u.op == Op::BitInsertW { low(value) } else { value });
+                }
+                Op::Extr => d!(scalar::extract(alu, a!(), b!(), u.rc as u64)),
+                Op::ExtrW => {
+                    let pair = alu.or(alu.shl(a!(), 32), low(b!()));
+                    d!(low(alu.lshr(pair, u.rc as u64)));
+                }
+                Op::Mul => d!(alu.mul(a!(), b!())),
+                Op::MulW => d!(low(alu.mul(a!(), b!()))),
+                Op::Madd => d!(alu.add(get!(u.rc), alu.mul(a!(), b!()))),
+                Op::MaddW => d!(low(alu.add(get!(u.rc), alu.mul(a!(), b!())))),
+                Op::Msub => d!(alu.sub(get!(u.rc), alu.mul(a!(), b!()))),
+                Op::MsubW => d!(low(alu.sub(get!(u.rc), alu.mul(a!(), b!())))),
+                Op::Smaddl => d!(alu.add(get!(u.rc), alu.mul(sign32(a!()), sign32(b!())))),
+                Op::Smsubl => d!(alu.sub(get!(u.rc), alu.mul(sign32(a!()), sign32(b!())))),
+                Op::Umaddl => d!(alu.add(get!(u.rc), alu.mul(low(a!()), low(b!())))),
+                Op::Umsubl => d!(alu.sub(get!(u.rc), alu.mul(low(a!()), low(b!())))),
+                Op::Smulh => d!(alu.smulh(a!(), b!())),
+                Op::Umulh => d!(alu.umulh(a!(), b!())),
+                Op::Udiv => d!(alu.udiv(a!(), b!())),
+                Op::UdivW => d!(alu.udiv(low(a!()), low(b!()))),
+                Op::Sdiv => d!(alu.sdiv(a!(), b!())),
+                Op::SdivW => d!(low(alu.sdiv(sign32(a!()), sign32(b!())))),
+                Op::Clz => d!(alu.clz(a!())),
+                Op::ClzW => d!(alu.clz(a!() << 32 | 1 << 31)),
+                Op::Cls => d!(scalar::leading_sign_bits(alu, a!())),
+                Op::ClsW => d!(scalar::leading_sign_bits(alu, a!() << 32 | 1 << 31).min(31)),
+                Op::Rbit => d!(alu.rbit(a!())),
+                Op::RbitW => d!(alu.rbit(a!()) >> 32),
+                // Byte reversals only move bits to fixed places.
+                Op::Rev => d!(a!().swap_bytes()),
+                Op::RevW => d!((a!() as u32).swap_bytes() as u64),
+                Op::Rev16 => d!(swap_halves(a!())),
+                Op::Rev16W => d!(low(swap_halves(a!()))),
+                Op::Rev32 => d!(a!().swap_bytes().rotate_left(32)),
+                Op::Crc32 => {
+                    let bits = 8 << (u.rc & 3);
+                    d!(if u.rc & 4 == 0 {
+                        crypto::crc32(alu, a!(), b!(), bits)
+                    } else {
+                        crypto::crc32c(alu, a!(), b!(), bits)
+                    });
+                }
+
+                Op::Csel => d!(if holds!(u.imm) { a!() } else { b!() }),
+                Op::CselW => d!(low(if holds!(u.imm) { a!() } else { b!() })),
+                Op::Csinc => d!(if holds!(u.imm) { a!() } else { alu.add(b!(), 1) }),
+                Op::CsincW => d!(low(if holds!(u.imm) { a!() } else { alu.add(b!(), 1) })),
+                Op::Csinv => d!(if holds!(u.imm) { a!() } else { alu.not(b!()) }),
+                Op::CsinvW => d!(low(if holds!(u.imm) { a!() } else { alu.not(b!()) })),
+                Op::Csneg => d!(if holds!(u.imm) { a!() } else { alu.sub(0, b!()) }),
+                Op::CsnegW => d!(low(if holds!(u.imm) { a!() } else { alu.sub(0, b!()) })),
+                Op::Ccmp | Op::CcmpW | Op::Ccmn | Op::CcmnW => {
+                    let nzcv = if holds!(u.imm) {
+                        scalar::compare_flags(alu, u.op, a!(), b!())
+                    } else {
+                        u.rc as u64
+                    };
+                    set!(slot::NZCV, nzcv);
+                }
+                Op::Cfinv => set!(slot::NZCV, get!(slot::NZCV) ^ 2),
+                Op::Rmif => {
+                    let taken = alu.ror(a!(), u.rc as u64) & u.imm;
+                    set!(slot::NZCV, get!(slot::NZCV) & !u.imm | taken);
+                }
+                Op::Setf8 => set!(slot::NZCV, scalar::set_flags(get!(slot::NZCV), a!(), 8)),
+                Op::Setf16 => set!(slot::NZCV, scalar::set_flags(get!(slot::NZCV), a!(), 16)),
+                Op::ReadNzcv => d!(get!(slot::NZCV) << 28),
+                Op::WriteNzcv => set!(slot::NZCV, a!() >> 28 & 15),
+                Op::ReadCounter => {
+                    let done = (budget - left) as u64 + u.index() as u64 - line_index;
+                    d!(counter.wrapping_add(done));
+                }
+
+                Op::JumpIn => go_in!(u.imm),
+                Op::JumpOut => go!(u.imm),
+                Op::LinkIn => {
+                    d!(page + 4 * u.index() as u64 + 4);
+                    go_in!(u.imm);
+                }
+                Op::LinkOut => {
+                    d!(page + 4 * u.index() as u64 + 4);
+                    go!(u.imm);
+                }
+                Op::JumpReg => go!(untag_target(a!())),
+                Op::LinkReg => {
+                    let target = untag_target(a!());
+                    d!(page + 4 * u.index() as u64 + 4);
+                    go!(target);
+                }
+                Op::CondIn => {
+                    if holds!(u.branch_mask()) {
+                        go_in!(u.imm);
+                    }
+                }
+                Op::CondOut => {
+                    if holds!(u.branch_mask()) {
+                        go!(u.imm);
+                    }
+                }
+                Op::ZeroIn => {
+                    if alu.eq(a!(), 0) {
+                        go_in!(u.imm);
+                    }
+                }
+                Op::ZeroInW => {
+                    if alu.eq(low(a!()), 0) {
+                        go_in!(u.imm);
+                    }
+                }
+                Op::NonZeroIn => {
+                    if !alu.eq(a!(), 0) {
+                        go_in!(u.imm);
+                    }
+                }
+                Op::NonZeroInW => {
+                    if !alu.eq(low(a!()), 0) {
+                        go_in!(u.imm);
+                    }
+                }
+                Op::BitClearIn => {
+                    if a!() >> u.rb & 1 == 0 {
+                        go_in!(u.imm);
+                    }
+                }
+                Op::BitSetIn => {
+                    if a!() >> u.rb & 1 != 0 {
+                        go_in!(u.imm);
+                    }
+                }
+                Op::ZeroOut => {
+                    if alu.eq(a!(), 0) {
+                        go!(u.imm);
+                    }
+                }
+                Op::ZeroOutW => {
+                    if alu.eq(low(a!()), 0) {
+                        go!(u.imm);
+                    }
+                }
+                Op::NonZeroOut => {
+                    if !alu.eq(a!(), 0) {
+                        go!(u.imm);
+                    }
+                }
+                Op::NonZeroOutW => {
+                    if !alu.eq(low(a!()), 0) {
+                        go!(u.imm);
+                    }
+                }
+                Op::BitClearOut => {
+                    if a!() >> u.rb & 1 == 0 {
+                        go!(u.imm);
+                    }
+                }
+                Op::BitSetOut => {
+                    if a!() >> u.rb & 1 != 0 {
+                        go!(u.imm);
+                    }
+                }
+
+                Op::Ld8 => d!(load!(u8, displaced!())),
+                Op::Ld16 => d!(load!(u16, displaced!())),
+                Op::Ld32 => d!(load!(u32, displaced!())),
+                Op::Ld64 => d!(load!(u64, displaced!())),
+                Op::LdS8 => d!(load!(u8, displaced!()) as i8 as u64),
+                Op::LdS8W => d!(load!(u8, displaced!()) as i8 as u32 as u64),
+                Op::LdS16 => d!(load!(u16, displaced!()) as i16 as u64),
+                Op::LdS16W => d!(load!(u16, displaced!()) as i16 as u32 as u64),
+                Op::LdS32 => d!(sign32(load!(u32, displaced!()))),
+                Op::St8 => store!(u8, displaced!(), get!(u.rd)),
+                Op::St16 => store!(u16, displaced!(), get!(u.rd)),
+                Op::St32 => store!(u32, displaced!(), get!(u.rd)),
+                Op::St64 => store!(u64, displaced!(), get!(u.rd)),
+                Op::Ld8R => d!(load!(u8, indexed!())),
+                Op::Ld16R => d!(load!(u16, indexed!())),
+                Op::Ld32R => d!(load!(u32, indexed!())),
+                Op::Ld64R => d!(load!(u64, indexed!())),
+                Op::St8R => store!(u8, indexed!(), get!(u.rd)),
+                Op::St16R => store!(u16, indexed!(), get!(u.rd)),
+                Op::St32R => store!(u32, indexed!(), get!(u.rd)),
+                Op::St64R => store!(u64, indexed!(), get!(u.rd)),
+                Op::Ldp64 => {
+                    let address = displaced!();
+                    let first = load!(u64, address);
+                    let second = load!(u64, address.wrapping_add(8));
+                    set!(u.rd, first);
+                    set!(u.rc, second);
+                }
+                Op::Ldp32 => {
+                    let address = displaced!();
+                    let first = load!(u32, address);
+                    let second = load!(u32, address.wrapping_add(4));
+                    set!(u.rd, first);
+                    set!(u.rc, second);
+                }
+                Op::LdpS32 => {
+                    let address = displaced!();
+                    let first = load!(u32, address);
+                    let second = load!(u32, address.wrapping_add(4));
+                    set!(u.rd, sign32(first));
+                    set!(u.rc, sign32(second));
+                }
+                Op::Stp64 => {
+                    let address = displaced!();
+                    writable!(address, 16);
+                    store!(u64, address, get!(u.rd));
+                    store!(u64, address.wrapping_add(8), get!(u.rc));
+                }
+                Op::Stp32 => {
+                    let address = displaced!();
+                    writable!(address, 8);
+                    store!(u32, address, get!(u.rd));
+                    store!(u32, address.wrapping_add(4), get!(u.rc));
+                }
+                Op::LdV8 => set_vector!(u.rd, [load!(u8, displaced!()), 0]),
+                Op::LdV16 => set_vector!(u.rd, [load!(u16, displaced!()), 0]),
+                Op::LdV32 => set_vector!(u.rd, [load!(u32, displaced!()), 0]),
+                Op::LdV64 => set_vector!(u.rd, [load!(u64, displaced!()), 0]),
+                Op::LdV128 => {
+                    let address = displaced!();
+                    let first = load!(u64, address);
+                    let second = load!(u64, address.wrapping_add(8));
+                    set_vector!(u.rd, [first, second]);
+                }
+                Op::StV128 => {
+                    let address = displaced!();
+                    writable!(address, 16);
+                    store!(u64, address, get!(u.rd));
+                    store!(u64, address.wrapping_add(8), get!(u.rd + 1));
+                }
+                Op::LdpV32 => {
+                    let address = displaced!();
+                    let first = load!(u32, address);
+                    let second = load!(u32, address.wrapping_add(4));
+                    set_vector!(u.rd, [first, 0]);
+                    set_vector!(u.rc, [second, 0]);
+                }
+                Op::LdpV64 => {
+                    let address = displaced!();
+                    let first = load!(u64, address);
+                    let second = load!(u64, address.wrapping_add(8));
+                    set_vector!(u.rd, [first, 0]);
+                    set_vector!(u.rc, [second, 0]);
+                }
+                Op::LdpV128 => {
+                    let address = displaced!();
+                    let a = load!(u64, address);
+                    let b = load!(u64, address.wrapping_add(8));
+                    let c = load!(u64, address.wrapping_add(16));
+                    let d = load!(u64, address.wrapping_add(24));
+                    set_vector!(u.rd, [a, b]);
+                    set_vector!(u.rc, [c, d]);
+                }
+                Op::StpV128 => {
+                    let address = displaced!();
+                    writable!(address, 32);
+                    store!(u64, address, get!(u.rd));
+                    store!(u64, address.wrapping_add(8), get!(u.rd + 1));
+                    store!(u64, address.wrapping_add(16), get!(u.rc));
+                    store!(u64, address.wrapping_add(24), get!(u.rc + 1));
+                }
+                Op::ClearExclusive => set!(slot::EXCLUSIVE_ADDR, u64::MAX),
+                Op::DropCode => {
+                    mem.drop_code_at(a!());
+                    go!(page + 4 * u.index() as u64 + 4);
+                }
+                Op::LdMulti
+                | Op::StMulti
+                | Op::LdLane
+                | Op::StLane
+                | Op::LdRep
+                | Op::LdExclusive
+                | Op::LdpExclusive
+                | Op::StExclusive
+                | Op::StpExclusive
+                | Op::Amo
+                | Op::Cas
+                | Op::Casp
+                | Op::ZeroBlock
+                | Op::CheckAlign
+                | Op::Touch => {
+                    if let Err(fault) = structures::execute(alu, slots!(), mem, observer, u) {
+                        fault!(fault);
+                    }
+                }
+
+                Op::VMov => set_vector!(u.rd, [a!(), get!(u.ra + 1)]),
+                Op::VMovLow => set_vector!(u.rd, [a!(), 0]),
+                Op::VMovI => set_vector!(u.rd, [u.imm, if u.rc == 1 { u.imm } else { 0 }]),
+                Op::VAnd => hot::and(alu, slots!(), u),
+                Op::VOr => hot::or(alu, slots!(), u),
+                Op::VXor => hot::xor(alu, slots!(), u),
+                Op::VAdd => hot::add(alu, slots!(), u),
+                Op::VSub => hot::sub(alu, slots!(), u),
+                Op::VCmEq => hot::cmeq(alu, slots!(), u),
+                Op::FAddS => hot::fadd_s(alu, slots!(), u),
+                Op::FAddD => hot::fadd_d(alu, slots!(), u),
+                Op::FSubS => hot::fsub_s(alu, slots!(), u),
+                Op::FSubD => hot::fsub_d(alu, slots!(), u),
+                Op::FMulS => hot::fmul_s(alu, slots!(), u),
+                Op::FMulD => hot::fmul_d(alu, slots!(), u),
+                Op::FDivS => hot::fdiv_s(alu, slots!(), u),
+                Op::FDivD => hot::fdiv_d(alu, slots!(), u),
+                Op::VBin
+                | Op::VPair
+                | Op::VUn
+                | Op::VShift
+                | Op::VShiftNarrow
+                | Op::VShiftLong
+                | Op::VLong
+                | Op::VWide
+                | Op::VNarrowHigh
+                | Op::VNarrow
+                | Op::VAcross
+                | Op::VPermute
+                | Op::VExt
+                | Op::VTable
+                | Op::VDup
+                | Op::VDupX
+                | Op::VInsert
+                | Op::VInsertX
+                | Op::VLaneU
+                | Op::VLaneS
+                | Op::VLaneSW
+                | Op::VAes
+                | Op::VSha
+                | Op::VPmull64 => exec::vector(alu, slots!(), u),
+                Op::FBin
+                | Op::FUn
+                | Op::FPair
+                | Op::FAcross
+                | Op::FMulAdd
+                | Op::FCompare
+                | Op::FCompareCond
+                | Op::FConvert
+                | Op::FConvertLong
+                | Op::FConvertNarrow
+                | Op::FToInt
+                | Op::IntToF
+                | Op::FToX
+                | Op::XToF => exec::float(alu, slots!(), u),
+
+                Op::SubSCondIn | Op::SubSWCondIn | Op::SubSICondIn | Op::SubSIWCondIn => {
+                    let (value, nzcv) = match u.op {
+                        Op::SubSCondIn => alu.add_with_carry(a!(), alu.not(b!()), true),
+                        Op::SubSWCondIn => alu.add_with_carry32(a!(), alu.not(b!()), true),
+                        Op::SubSICondIn => alu.add_with_carry(a!(), !(u.rb as u64), true),
+                        _ => alu.add_with_carry32(a!(), !(u.rb as u64), true),
+                    };
+                    set!(u.rd, value);
+                    set!(slot::NZCV, nzcv);
+                    // The pair counts as two micro-ops: the fused one and one that is skipped or,
+                    // when the branch is taken, one more than the distance says.
+                    if (u.imm >> 48) >> nzcv & 1 != 0 {
+                        uop_count = uop_count.wrapping_add(1);
+                        go_in!(u.imm);
+                    } else {
+                        uop_count = uop_count.wrapping_sub(1);
+                        ip = this.wrapping_add(3);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn low(value: u64) -> u64 {
+    value as u32 as u64
+}
+
+#[inline(always)]
+fn sign32(value: u64) -> u64 {
+    value as i32 as u64
+}
+
+/// Branch targets lose their tag byte like data addresses, unless bit 55 says that they belong to
+/// the upper half, where Linux does not enable tags (Arm ARM, `AArch64.BranchAddr`).
+#[inline(always)]
+fn untag_target(target: u64) -> u64 {
+    let upper_half = ((target << 8) as i64 >> 63) as u64;
+    target & upper_half | untag(target)
+}
+
+fn swap_halves(value: u64) -> u64 {
+    (value & 0x00ff_00ff_00ff_00ff) << 8 | (value >> 8) & 0x00ff_00ff_00ff_00ff
+}
+
+/// The value with N and Z for it (the sign is bit `sign`), C and V clear.
+#[inline(always)]
+fn with_nz<A: Alu>(alu: &A, value: u64, sign: u32) -> (u64, u64) {
+    (value, (value >> sign) << 3 | (alu.eq(value, 0) as u64) << 2)
+}

@@ -1,0 +1,35 @@
+//! Integer micro-ops that take more than a line.
+
+use ncpu_alu::{Alu, Nzcv};
+use ncpu_uop::Op;
+
+/// Low 64 bits of `high:low >> amount`, `amount` below 64.
+pub(crate) fn extract<A: Alu>(alu: &A, high: u64, low: u64, amount: u64) -> u64 {
+    if amount == 0 {
+        return low;
+    }
+    alu.or(alu.lshr(low, amount), alu.shl(high, 64 - amount))
+}
+
+/// Number of bits after the sign bit that equal it.
+pub(crate) fn leading_sign_bits<A: Alu>(alu: &A, value: u64) -> u64 {
+    alu.clz(alu.xor(value, alu.ashr(value, 63)) << 1 | 1)
+}
+
+/// Flags that a conditional comparison sets when its condition holds.
+pub(crate) fn compare_flags<A: Alu>(alu: &A, op: Op, a: u64, b: u64) -> Nzcv {
+    match op {
+        Op::Ccmp => alu.add_with_carry(a, alu.not(b), true).1,
+        Op::CcmpW => alu.add_with_carry32(a, alu.not(b), true).1,
+        Op::Ccmn => alu.add_with_carry(a, b, false).1,
+        _ => alu.add_with_carry32(a, b, false).1,
+    }
+}
+
+/// `SETF8` and `SETF16`: N, Z and V of the low `bits` bits; C is kept (Arm ARM C6.2, SETF8).
+pub(crate) fn set_flags(nzcv: Nzcv, value: u64, bits: u32) -> Nzcv {
+    let n = value >> (bits - 1) & 1;
+    let z = (value & ((1 << bits) - 1) == 0) as u64;
+    let v = (value >> bits ^ value >> (bits - 1)) & 1;
+    n << 3 | z << 2 | nzcv & 2 | v
+}

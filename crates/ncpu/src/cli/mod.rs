@@ -1,0 +1,302 @@
+//! The command line.
+
+mod text;
+mod values;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use std::time::Duration;
+pub(crate) use values::{Limit, Volume};
+
+/// A whole computer for ARM64 Linux programs: every run gives the same bytes, the same instruction
+/// count and the same state hash.
+#[derive(Parser, Debug)]
+#[command(name = "ncpu", version, propagate_version = true)]
+#[command(long_about = text::ABOUT, after_long_help = text::AFTER)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Run a program in a new machine
+    #[command(long_about = text::RUN, after_long_help = text::AFTER_RUN)]
+    Run(Box<RunArguments>),
+    /// Go on from a snapshot
+    #[command(long_about = text::RESUME, after_long_help = text::AFTER_RUN)]
+    Resume(Box<ResumeArguments>),
+    /// Show what an ELF file is and which of its instructions the machine does not know
+    #[command(long_about = text::INSPECT)]
+    Inspect(InspectArguments),
+    /// Disassemble an ELF file
+    #[command(long_about = text::DISASM)]
+    Disasm(DisasmArguments),
+    /// Make and look into root file system images
+    #[command(subcommand)]
+    Image(ImageCommand),
+    /// Print a completion script for a shell
+    #[command(long_about = text::COMPLETIONS)]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// What a report is written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// One JSON object
+    Json,
+    /// Lines for people
+    Text,
+}
+
+/// What executes the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Engine {
+    /// This computer's processor
+    Cpu,
+    /// A graphics processor
+    Gpu,
+    /// The best there is
+    Auto,
+}
+
+/// What computes the machine's arithmetic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AluKind {
+    /// Arithmetic of the engine
+    Native,
+    /// Trained networks
+    Neural,
+}
+
+/// What the machine's clock follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Clock {
+    /// The instruction count; idle time is skipped
+    Virtual,
+    /// Real time
+    Host,
+}
+
+/// How a machine is driven, new or from a snapshot.
+#[derive(Args, Debug)]
+pub(crate) struct DriveOptions {
+    /// What executes the machine
+    #[arg(long, value_enum, default_value_t = Engine::Auto, help_heading = "Execution")]
+    pub(crate) engine: Engine,
+
+    /// What computes its arithmetic
+    #[arg(long, value_enum, default_value_t = AluKind::Native, help_heading = "Execution")]
+    pub(crate) alu: AluKind,
+
+    /// End the run after COUNT instructions, with status 124
+    ///
+    /// They are counted from the machine's boot. k, m and g multiply by powers of 1,000.
+    #[arg(long, value_name = "COUNT", value_parser = values::count, help_heading = "Execution")]
+    pub(crate) fuel: Option<u64>,
+
+    /// End the run after this time (as in 10s, 500ms, 2m), with status 124
+    #[arg(long, value_name = "TIME", value_parser = values::duration, help_heading = "Execution")]
+    pub(crate) timeout: Option<Duration>,
+
+    /// Pass standard input on as it arrives, instead of in whole blocks
+    ///
+    /// Whole blocks make the guest's reads the same in every run, however slowly the input comes.
+    /// They are not used when standard input is a terminal.
+    #[arg(short, long)]
+    pub(crate) interactive: bool,
+
+    /// Write a report on the run to standard error
+    ///
+    /// The fields of the JSON form are described in docs/report.md.
+    #[arg(long, value_name = "FORMAT", help_heading = "Reports")]
+    pub(crate) report: Option<ReportFormat>,
+
+    /// Write the report to FILE instead
+    #[arg(long, value_name = "FILE", requires = "report", help_heading = "Reports")]
+    pub(crate) report_file: Option<PathBuf>,
+
+    /// List system calls that were made but are not implemented
+    #[arg(long, help_heading = "Reports")]
+    pub(crate) strict: bool,
+
+    /// Write a snapshot of the machine to FILE, at the instruction that --snapshot-at names
+    #[arg(long, value_name = "FILE", requires = "snapshot_at", help_heading = "Snapshots")]
+    pub(crate) snapshot: Option<PathBuf>,
+
+    /// Take the snapshot when exactly COUNT instructions have retired, counted from boot
+    #[arg(long, value_name = "COUNT", value_parser = values::count, requires = "snapshot")]
+    #[arg(help_heading = "Snapshots")]
+    pub(crate) snapshot_at: Option<u64>,
+
+    /// End the run when the snapshot is written, with status 0
+    #[arg(long, requires = "snapshot", help_heading = "Snapshots")]
+    pub(crate) stop: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RunArguments {
+    /// Root file system: a directory, a tar archive (plain, gz, xz, zst), an OCI image, or an image
+    /// made by `ncpu image build`
+    ///
+    /// Without it, PROGRAM is a file of the host, put into a small built-in root file system. The
+    /// machine never changes it: what programs write stays in the machine.
+    #[arg(long, value_name = "PATH", help_heading = "Files")]
+    pub(crate) rootfs: Option<PathBuf>,
+
+    /// Mount a folder of the host (repeatable)
+    #[arg(short = 'v', long = "volume", value_name = "HOST:GUEST[:ro]", help_heading = "Files")]
+    pub(crate) volumes: Vec<Volume>,
+
+    /// Set an environment variable of the program (repeatable)
+    ///
+    /// NAME alone passes on the host's value, or unsets the variable if the host has none.
+    #[arg(short = 'e', long = "env", value_name = "NAME[=VALUE]", help_heading = "Program")]
+    pub(crate) env: Vec<String>,
+
+    /// Read environment variables from a file: a line each, as for --env; # starts a comment
+    #[arg(long, value_name = "FILE", help_heading = "Program")]
+    pub(crate) env_file: Vec<PathBuf>,
+
+    /// Directory inside the machine to start in
+    #[arg(short = 'w', long = "workdir", value_name = "DIR", help_heading = "Program")]
+    pub(crate) workdir: Option<String>,
+
+    /// Whom the program runs as: names of the guest's /etc/passwd and /etc/group, or numbers
+    #[arg(short, long, value_name = "USER[:GROUP]", help_heading = "Program")]
+    pub(crate) user: Option<String>,
+
+    /// Replace the entry point of a container image; an empty one removes it
+    #[arg(long, value_name = "PROGRAM", help_heading = "Program")]
+    pub(crate) entrypoint: Option<String>,
+
+    /// Give the guest a terminal, and with -i connect it to this one
+    #[arg(short, long)]
+    pub(crate) tty: bool,
+
+    /// Host name of the machine
+    #[arg(long, value_name = "NAME", value_parser = values::host_name, help_heading = "Machine")]
+    pub(crate) hostname: Option<String>,
+
+    /// Memory of the machine, as in 256M or 2G
+    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = values::pages)]
+    #[arg(help_heading = "Machine")]
+    pub(crate) mem: u32,
+
+    /// Sizes of kernel tables: tasks, mappings, files, inodes, dentries, objects, console
+    ///
+    /// A program that needs more gets the error that Linux gives: EAGAIN, ENFILE, ENOSPC, ...
+    #[arg(long, value_name = "NAME=COUNT,...", value_delimiter = ',', help_heading = "Machine")]
+    pub(crate) limit: Vec<Limit>,
+
+    /// Seed of the machine's entropy (/dev/urandom, getrandom)
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Machine")]
+    pub(crate) seed: u64,
+
+    /// What the machine's clock follows [default: host at an interactive terminal, else virtual]
+    #[arg(long, value_enum, hide_default_value = true, help_heading = "Machine")]
+    pub(crate) clock: Option<Clock>,
+
+    /// Wall clock at boot: RFC 3339, seconds since 1970, or now [default: 2024-01-01T00:00:00Z]
+    #[arg(long, value_name = "DATE", value_parser = values::date, help_heading = "Machine")]
+    pub(crate) time: Option<u64>,
+
+    /// Run the program N times, each in a new machine, and report how the runs compare
+    ///
+    /// The output of the first run is shown. All get the same standard input.
+    #[arg(long, value_name = "N", default_value_t = 1, hide_default_value = true)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..), help_heading = "Reports")]
+    #[arg(conflicts_with_all = ["tty", "snapshot"])]
+    pub(crate) repeat: u32,
+
+    #[command(flatten)]
+    pub(crate) drive: DriveOptions,
+
+    /// The program and its arguments [default with --rootfs: what a container image says, else a
+    /// shell]
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, num_args = 0..)]
+    #[arg(value_names = ["PROGRAM", "ARG"])]
+    pub(crate) command: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ResumeArguments {
+    /// The snapshot
+    pub(crate) snapshot_file: PathBuf,
+
+    /// The root file system that the machine was run with
+    #[arg(long, value_name = "PATH", conflicts_with = "program")]
+    pub(crate) rootfs: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) drive: DriveOptions,
+
+    /// The host file that was run, if that was without --rootfs
+    #[arg(value_name = "PROGRAM", required_unless_present = "rootfs")]
+    pub(crate) program: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct InspectArguments {
+    /// The file
+    pub(crate) elf: PathBuf,
+    /// Write one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// List all symbols instead of counting them
+    #[arg(long)]
+    pub(crate) symbols: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DisasmArguments {
+    /// The file
+    pub(crate) elf: PathBuf,
+    /// Only this function
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["start", "end"])]
+    pub(crate) symbol: Option<String>,
+    /// Only from this address
+    #[arg(long, value_name = "ADDRESS", value_parser = values::address)]
+    pub(crate) start: Option<u64>,
+    /// Only below this address
+    #[arg(long, value_name = "ADDRESS", value_parser = values::address)]
+    pub(crate) end: Option<u64>,
+    /// Show the micro-ops of each instruction
+    #[arg(long)]
+    pub(crate) uops: bool,
+    /// Write one JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum ImageCommand {
+    /// Pack a root file system into an image file, which starts without being read
+    Build {
+        /// A directory, tar archive or OCI image
+        source: PathBuf,
+        /// The image file to write
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
+        /// Give all files to root
+        #[arg(long)]
+        root_owned: bool,
+        /// Which image to take of several in a container archive, by its tag
+        #[arg(long, value_name = "TAG")]
+        reference: Option<String>,
+    },
+    /// List files of a root file system
+    Ls {
+        /// An image file, or anything else that --rootfs takes
+        image: PathBuf,
+        /// Path inside
+        #[arg(default_value = "/")]
+        path: String,
+        /// Go into subdirectories
+        #[arg(short = 'R', long)]
+        recursive: bool,
+    },
+}

@@ -1,0 +1,86 @@
+//! The long texts of `--help`.
+
+pub(super) const ABOUT: &str = "\
+A whole computer for ARM64 Linux programs.
+
+ncpu runs unmodified ARM64 Linux programs, on any host, in a machine of its own: processor, memory, \
+system calls, processes, files and terminal are inside it, and nothing of the host can be reached \
+that was not given to it. The machine is exact and repeatable: the same program with the same input \
+gives the same bytes, the same instruction count and the same state hash in every run.";
+
+pub(super) const AFTER: &str = "\
+Examples:
+  ncpu run ./hello                              a static program of the host
+  ncpu run --rootfs debian.tar ls -l /          a program of a root file system
+  ncpu run -it --rootfs debian.tar bash         a shell at this terminal
+  ncpu run --report json --fuel 1g ./program    figures, and a bound on the run
+  ncpu inspect ./program                        what it is, and what it needs
+
+`ncpu help run` explains exit statuses, the environment and the terminal.";
+
+pub(super) const RUN: &str = "\
+Run a program in a new machine.
+
+With --rootfs, PROGRAM is a path inside the root file system, or a name to be looked up in the PATH \
+of the program's environment. If a container image says how it wants to be run (entry point, \
+command, environment, working directory, user), that is honoured as docker does.
+
+Without --rootfs, PROGRAM is a file of the host: a statically linked ARM64 ELF file.";
+
+pub(super) const RESUME: &str = "\
+Go on from a snapshot.
+
+The root file system has to be the one that the machine was run with; it is not part of the \
+snapshot. A machine that goes on gives the same output, instruction count and state hash as one that \
+was never interrupted. Output that the guest had written but the machine had not yet passed on is \
+part of the snapshot and comes now.";
+
+pub(super) const AFTER_RUN: &str = "\
+Environment of the program:
+  PATH     /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+  HOME     the user's home directory in the guest's /etc/passwd, else /
+  HOSTNAME with --hostname, its value
+  TERM     with -t, xterm
+then what a container image sets, then --env-file, then --env. Nothing else of the host's \
+environment is passed on.
+
+Terminal:
+  With -t the guest's standard streams are a terminal, at /dev/pts/0. With -it it is this terminal: \
+all keys go to the guest, Ctrl-C and Ctrl-Z too, and the guest learns of changes of its size. To end \
+a machine that does not listen, press Ctrl-] three times within one second. Without -i, a terminal \
+reads its keys from standard input as fast as the guest takes them, and Ctrl-D at its end.
+
+Exit status:
+  0-255    the program's own
+  128 + n  signal n ended the program (130: it was Ctrl-C, or Ctrl-] ended the machine)
+  124      --fuel or --timeout ended the run
+  125      ncpu itself failed, or every task of the machine waits for something that cannot happen
+  126      the program was found but cannot be executed
+  127      the program was not found
+  141      the reader of standard output is gone
+
+Environment of ncpu:
+  XDG_CACHE_HOME  root file systems are kept packed in its folder ncpu/rootfs (default: ~/.cache)
+  NO_COLOR        no colours in messages";
+
+pub(super) const INSPECT: &str = "\
+Show what an ELF file is and which of its instructions the machine does not know.
+
+Prints the header, segments, interpreter, needed libraries, notes, sections, a count of symbols, how \
+the file is hardened, and every instruction word in its executable sections that would raise \
+SIGILL: grouped, with counts, the first address and the symbol before it. Data that symbols mark as \
+such is left out. Most such words are data that nothing marks, or belong to functions that a \
+program chooses only when the processor announces the extension.";
+
+pub(super) const DISASM: &str = "\
+Disassemble an ELF file.
+
+Prints the executable sections, or one function, or a range of addresses, an instruction a line. \
+With --uops, the micro-ops that the machine executes for it follow.";
+
+pub(super) const COMPLETIONS: &str = "\
+Print a completion script for a shell.
+
+  bash:  ncpu completions bash > ~/.local/share/bash-completion/completions/ncpu
+  zsh:   ncpu completions zsh > \"${fpath[1]}/_ncpu\"
+  fish:  ncpu completions fish > ~/.config/fish/completions/ncpu.fish";

@@ -1,0 +1,67 @@
+//! `ncpu`: runs ARM64 Linux programs in a machine of its own.
+//!
+//! - [`cli`]       the command line and its texts
+//! - [`run`]       `run` and `resume`: from options to a machine, and from its end to a status
+//! - [`host`]      what a machine sees of this process: streams, or the terminal
+//! - [`report`]    figures of a run
+//! - [`elf`]       `inspect` and `disasm`
+//! - [`image`]     `image build` and `image ls`
+//! - [`tree`]      paths inside a root file system image
+//!
+//! Exit statuses are docker's: the program's own, 128 + n when signal n ended it, 125 when `ncpu`
+//! itself failed, 126 when the program could not be executed, 127 when it was not found; 124 when
+//! `--timeout` or `--fuel` ended the run.
+
+mod cli;
+mod elf;
+mod host;
+mod image;
+mod report;
+mod run;
+mod tree;
+
+use clap::{CommandFactory, Parser};
+use cli::Command;
+use std::io;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let command = match cli::Cli::try_parse() {
+        Ok(cli) => cli.command,
+        Err(message) => {
+            // Help and version are messages of this kind too. Nobody is there to hear of a failure.
+            _ = message.print();
+            return ExitCode::from(if message.use_stderr() { run::status::FAILED } else { 0 });
+        }
+    };
+    let result = match command {
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Resume(arguments) => run::resume(&arguments),
+        Command::Inspect(arguments) => elf::inspect(&arguments),
+        Command::Disasm(arguments) => elf::disasm(&arguments),
+        Command::Image(command) => image::main(&command),
+        Command::Completions { shell } => completions(shell),
+    };
+    match result {
+        Ok(status) => ExitCode::from(status),
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("ncpu: {error:#}");
+            ExitCode::from(run::status::FAILED)
+        }
+    }
+}
+
+/// Whoever read our output has seen enough.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
+    })
+}
+
+fn completions(shell: clap_complete::Shell) -> anyhow::Result<u8> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut cli::Cli::command(), "ncpu", &mut script);
+    io::Write::write_all(&mut io::stdout(), &script)?;
+    Ok(0)
+}

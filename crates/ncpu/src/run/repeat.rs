@@ -1,0 +1,50 @@
+//! `--repeat`: the same run several times, compared.
+
+use super::session::{Session, Started};
+use crate::cli::DriveOptions;
+use crate::host::{Streams, Tape, stdin_is_terminal};
+use crate::report::{self, Report, Runs};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+/// Runs `count` machines that `start` boots, and reports on the first and on all.
+pub(super) fn run(
+    count: u32,
+    options: &DriveOptions,
+    program: Vec<String>,
+    start: impl Fn() -> anyhow::Result<Started>,
+) -> anyhow::Result<u8> {
+    let tape = Rc::new(RefCell::new(Tape::kept()));
+    let mut reports: Vec<(Report, u64)> = Vec::new();
+    let mut status = 0;
+    for index in 0..count {
+        let machine = match start()? {
+            Started::Machine(machine) => machine,
+            Started::Not(status) => return Ok(status),
+        };
+        let whole_blocks = !options.interactive && !stdin_is_terminal();
+        let mut host = Streams::new(Rc::clone(&tape), whole_blocks, false);
+        if index > 0 {
+            host = host.discard_output();
+        }
+        let mut session = Session { options, machine: *machine, program: program.clone() };
+        let outcome = session.run(&mut host)?;
+        reports.push((session.report(&outcome), host.output_hash()));
+        if index == 0 {
+            if options.strict {
+                session.list_missing();
+            }
+            status = outcome.tell(options)?;
+        }
+    }
+    let runs = Runs::of(&reports);
+    let (mut report, _) = reports.swap_remove(0);
+    if options.report.is_none() {
+        eprint!("{runs}");
+    }
+    report.runs = Some(runs);
+    if let Some(format) = options.report {
+        report::write(&report, format, options.report_file.as_deref())?;
+    }
+    Ok(status)
+}

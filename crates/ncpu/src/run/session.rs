@@ -1,0 +1,156 @@
+//! One machine from its start to its end.
+
+use super::status;
+use crate::cli::DriveOptions;
+use crate::host::Interruption;
+use crate::report::{End, Figures, Report};
+use anyhow::{Context, bail};
+use ncpu_alu::NativeAlu;
+use ncpu_engine::{Host, Machine, Reason, Rules, drive, snapshot, state_hash};
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::time::Duration;
+
+/// A machine that was booted, or the status for one whose program could not be executed.
+pub(super) enum Started {
+    Machine(Box<Machine>),
+    Not(u8),
+}
+
+/// A booted machine and how to drive it.
+pub(super) struct Session<'a> {
+    pub(super) options: &'a DriveOptions,
+    pub(super) machine: Machine,
+    /// The command line, for the report.
+    pub(super) program: Vec<String>,
+}
+
+/// How a session ended.
+pub(super) struct Outcome {
+    pub(super) reason: Reason,
+    figures: Figures,
+    /// Whether `--stop` ended it.
+    stopped: bool,
+}
+
+impl Session<'_> {
+    /// Drives the machine until it ends or a rule says stop.
+    pub(super) fn run(&mut self, host: &mut dyn Host) -> anyhow::Result<Outcome> {
+        let mut rules = Rules {
+            fuel: self.options.fuel,
+            pause: self.options.snapshot_at,
+            timeout: self.options.timeout,
+        };
+        let (mut wall, mut round_trips, mut lifted_pages) = (Duration::ZERO, 0, 0);
+        let (reason, stopped) = loop {
+            let ending = self.machine.with_kernel(|kernel| {
+                let ending = drive(kernel, &NativeAlu, host, rules);
+                lifted_pages += kernel.mem.lifted_pages();
+                ending
+            });
+            wall += ending.wall;
+            round_trips += ending.round_trips;
+            if !matches!(ending.reason, Reason::Paused) {
+                break (ending.reason, false);
+            }
+            if let Some(path) = &self.options.snapshot {
+                self.save(path)?;
+            }
+            if self.options.stop {
+                break (Reason::Paused, true);
+            }
+            rules.pause = None;
+            rules.timeout = rules.timeout.map(|limit| limit.saturating_sub(ending.wall));
+        };
+        let figures =
+            self.machine.with_kernel(|kernel| Figures::of(kernel, wall, round_trips, lifted_pages));
+        if rules.pause.is_some() && !stopped {
+            eprintln!(
+                "ncpu: no snapshot was written: the run ended after {} instructions",
+                figures.instructions
+            );
+        }
+        Ok(Outcome { reason, figures, stopped })
+    }
+
+    /// Writes a snapshot, which appears under its name when it is complete.
+    fn save(&mut self, path: &Path) -> anyhow::Result<()> {
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let mut write = || -> anyhow::Result<()> {
+            let file = tempfile::NamedTempFile::new_in(folder)?;
+            let mut out = BufWriter::new(file);
+            snapshot::save(&mut self.machine, &mut out)?;
+            out.flush()?;
+            out.into_inner().map_err(|error| error.into_error())?.persist(path)?;
+            Ok(())
+        };
+        write().with_context(|| format!("cannot write the snapshot {}", path.display()))
+    }
+
+    /// The figures, with the hash of the state that the machine is in.
+    pub(super) fn report(&mut self, outcome: &Outcome) -> Report {
+        let hash = state_hash(&mut self.machine);
+        Report::new(self.program.clone(), outcome.end(), outcome.figures.clone(), hash)
+    }
+
+    /// Says which system calls were made but are not there.
+    pub(super) fn list_missing(&mut self) {
+        self.machine.with_kernel(|kernel| {
+            for (number, &count) in kernel.header.counters.missing.iter().enumerate() {
+                if count != 0 {
+                    let name = ncpu_linux::table::name(number as u32).unwrap_or("unknown");
+                    let calls = if count == 1 { "call" } else { "calls" };
+                    eprintln!(
+                        "ncpu: system call {number} ({name}) is not implemented: {count} {calls} \
+                         returned ENOSYS"
+                    );
+                }
+            }
+        });
+    }
+}
+
+impl Outcome {
+    pub(super) fn end(&self) -> End {
+        match &self.reason {
+            Reason::Ended(status) if status & 0x7f == 0 => End::exited((status >> 8) as u8),
+            Reason::Ended(wait) => End::signalled((wait & 0x7f) as u8),
+            Reason::Paused => End::cut("stopped", 0),
+            Reason::Fuel => End::cut("fuel", status::CUT),
+            Reason::Timeout => End::cut("timeout", status::CUT),
+            Reason::Deadlock => End::cut("deadlock", status::FAILED),
+            Reason::BrokenPipe => End::cut("broken-pipe", status::SIGNAL + 13),
+            Reason::Quit => End::cut("quit", status::SIGNAL + 2),
+            Reason::Stream(_) => End::cut("stream-error", status::FAILED),
+        }
+    }
+
+    /// Says why the run ended, if not by itself, and gives the status to end with.
+    pub(super) fn tell(self, options: &DriveOptions) -> anyhow::Result<u8> {
+        let end = self.end();
+        match self.reason {
+            Reason::Fuel => eprintln!(
+                "ncpu: stopped: the fuel of {} instructions is used up",
+                options.fuel.unwrap_or(0)
+            ),
+            Reason::Timeout => eprintln!("ncpu: stopped: the time limit is over"),
+            Reason::Deadlock => {
+                bail!("stopped: every task of the machine waits for something that cannot happen")
+            }
+            Reason::Stream(error) => match Interruption::of(&error) {
+                Some(interruption) => interruption.end_process(),
+                None => return Err(error).context("standard streams"),
+            },
+            Reason::Ended(_)
+                if options.snapshot_at.is_some_and(|n| n > self.figures.instructions) =>
+            {
+                return Ok(status::FAILED);
+            }
+            _ => {}
+        }
+        Ok(if self.stopped { 0 } else { end.status })
+    }
+}

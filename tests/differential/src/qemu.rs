@@ -1,0 +1,114 @@
+//! The other side: a small program under qemu-aarch64 that executes batches of cases.
+
+use crate::case::Case;
+use crate::layout::{DATA_PAGES, PAGE};
+use anyhow::{Context, Result, bail, ensure};
+use std::io::{ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+/// Names under which distributions install it.
+const EMULATORS: [&str; 2] = ["qemu-aarch64", "qemu-aarch64-static"];
+
+/// Bytes of the data area that the runner reports.
+pub(crate) const DATA_BYTES: usize = DATA_PAGES.len() * PAGE as usize;
+
+/// Processor model for most rows: all that qemu has, less the extensions that the machine does not
+/// announce and that qemu can leave out.
+pub(crate) const MAX: &str = "max,sve=off,sme=off,pauth=off";
+/// Model for `DC ZVA`, whose block has 512 bytes in qemu's `max`, but 64 here.
+pub(crate) const SMALL_BLOCKS: &str = "neoverse-n1";
+
+/// The emulator on PATH and the program for it.
+pub(crate) struct Tools {
+    emulator: &'static str,
+    runner: PathBuf,
+    /// First line of the emulator's `--version`.
+    pub(crate) version: String,
+}
+
+impl Tools {
+    /// Finds qemu and builds the runner into `folder`.
+    pub(crate) fn new(folder: &Path) -> Result<Tools> {
+        let found = EMULATORS.iter().find_map(|emulator| {
+            let output = Command::new(emulator).arg("--version").output().ok()?;
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            Some((*emulator, text.lines().next().unwrap_or_default().to_owned()))
+        });
+        let Some((emulator, version)) = found else {
+            bail!(
+                "neither qemu-aarch64 nor qemu-aarch64-static is on PATH (Debian: apt install qemu-user-static)"
+            );
+        };
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("runner/runner.s");
+        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+        let (object, runner) = (folder.join("runner.o"), folder.join("runner"));
+        binutils("aarch64-linux-gnu-as", &[&source, Path::new("-o"), &object])?;
+        let base = Path::new("-Ttext-segment=0x40000000");
+        binutils("aarch64-linux-gnu-ld", &[base, &object, Path::new("-o"), &runner])?;
+        Ok(Tools { emulator, runner, version })
+    }
+}
+
+fn binutils(tool: &str, arguments: &[&Path]) -> Result<()> {
+    match Command::new(tool).args(arguments).status() {
+        Ok(status) => {
+            ensure!(status.success(), "{tool}: {status}");
+            Ok(())
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            bail!("{tool} is not on PATH (Debian: apt install binutils-aarch64-linux-gnu)")
+        }
+        Err(error) => Err(error).context(tool.to_owned()),
+    }
+}
+
+/// A running runner.
+pub(crate) struct Qemu {
+    child: Child,
+    input: ChildStdin,
+    output: ChildStdout,
+}
+
+impl Qemu {
+    /// Starts the runner on a processor model with these contents of the data area.
+    pub(crate) fn start(tools: &Tools, model: &str, data: &[u8; DATA_BYTES]) -> Result<Qemu> {
+        let mut child = Command::new(tools.emulator)
+            .args(["-cpu", model])
+            .arg(&tools.runner)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context(tools.emulator)?;
+        let mut input = child.stdin.take().context("no standard input")?;
+        let output = child.stdout.take().context("no standard output")?;
+        input.write_all(data)?;
+        Ok(Qemu { child, input, output })
+    }
+
+    /// Executes a batch and returns it with the data area afterwards.
+    pub(crate) fn run(&mut self, cases: &[Case]) -> Result<(Vec<Case>, Box<[u8; DATA_BYTES]>)> {
+        let mut request = (cases.len() as u64).to_le_bytes().to_vec();
+        request.extend(cases.iter().flat_map(|case| case.as_bytes()));
+        let died = "the runner under qemu died";
+        // The runner reads all before it writes.
+        self.input.write_all(&request).and_then(|()| self.input.flush()).context(died)?;
+        let mut bytes = [0; Case::BYTES];
+        let mut after = Vec::with_capacity(cases.len());
+        for _ in cases {
+            self.output.read_exact(&mut bytes).context(died)?;
+            after.push(Case::from_bytes(&bytes));
+        }
+        let mut data = Box::new([0; DATA_BYTES]);
+        self.output.read_exact(&mut data[..]).context(died)?;
+        Ok((after, data))
+    }
+}
+
+impl Drop for Qemu {
+    fn drop(&mut self) {
+        // It may be stuck in a case; its result is of no use any more.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

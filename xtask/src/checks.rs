@@ -1,0 +1,81 @@
+//! `cargo xtask test`: sets up and runs everything that has to pass, fast things first.
+
+use crate::ptx;
+use anyhow::{Context, Result, bail, ensure};
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+/// Debian packages that the tests use, with a file that shows each to be there.
+const PACKAGES: &[(&str, &str)] = &[
+    ("qemu-user-static", "/usr/bin/qemu-aarch64-static"),
+    ("binutils-aarch64-linux-gnu", "/usr/bin/aarch64-linux-gnu-as"),
+    ("rustc-web", "/usr/bin/rustc"),
+    ("cargo-web", "/usr/bin/cargo"),
+    ("rust-web-src", "/usr/lib/rustlib/src/rust/library/core/src/lib.rs"),
+    ("xz-utils", "/usr/bin/xz"),
+    ("zstd", "/usr/bin/zstd"),
+];
+
+/// One step: what it is called and the arguments for cargo.
+const STEPS: &[(&str, &[&str])] = &[
+    ("formatting", &["fmt", "--all", "--check"]),
+    ("lints", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]),
+    ("documentation", &["doc", "--workspace", "--no-deps", "--locked"]),
+    ("unit and integration tests", &["test", "--workspace", "--locked"]),
+    ("release build", &["build", "--release", "--locked", "-p", "ncpu", "-p", "differential"]),
+    ("guest programs", &["xtask", "guests", "--suite", "smoke"]),
+    ("real programs, twice each", &["xtask", "scenarios", "run", "--suite", "smoke", "--twice"]),
+    ("instructions against qemu", &["run", "--release", "--locked", "-p", "differential"]),
+];
+
+/// Runs every step and stops at the first that fails.
+pub(crate) fn run(root: &Path) -> Result<()> {
+    install_packages()?;
+    for (name, arguments) in STEPS {
+        let start = Instant::now();
+        println!("== {name}");
+        let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+            .current_dir(root)
+            .env("RUSTDOCFLAGS", "-D warnings")
+            .args(*arguments)
+            .status()
+            .context("cannot run cargo")?;
+        ensure!(status.success(), "{name}: failed (cargo {})", arguments.join(" "));
+        println!("== {name}: {:.0} s", start.elapsed().as_secs_f64());
+    }
+    println!("== the machine as PTX");
+    ptx::check(root)?;
+    println!("all checks passed");
+    Ok(())
+}
+
+fn install_packages() -> Result<()> {
+    let missing: Vec<&str> = PACKAGES
+        .iter()
+        .filter(|(_, file)| !Path::new(file).exists())
+        .map(|(name, _)| *name)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if !is_root() {
+        bail!("Debian packages are missing: sudo apt-get install {}", missing.join(" "));
+    }
+    println!("== installing Debian packages: {}", missing.join(" "));
+    for arguments in [&["update", "-qq"][..], &["install", "-y", "-qq"]] {
+        let mut apt = Command::new("apt-get");
+        apt.env("DEBIAN_FRONTEND", "noninteractive").args(arguments);
+        if arguments[0] == "install" {
+            apt.args(&missing);
+        }
+        let status = apt.status().context("cannot run apt-get; this needs Debian")?;
+        ensure!(status.success(), "apt-get {} failed", arguments[0]);
+    }
+    Ok(())
+}
+
+/// Whether this process may install packages.
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|out| out.stdout == b"0\n")
+}

@@ -1,0 +1,67 @@
+//! Project tasks, run as `cargo xtask <task>`.
+//!
+//! - `guests` fetches Debian's arm64 packages and unpacks a root file system of real programs.
+//! - `scenarios` records what those programs do under `qemu-aarch64`, and compares `ncpu` with it.
+//! - `test` runs everything that has to pass, `bench` measures, `ptx` compiles the machine for a GPU.
+//!
+//! Nothing here links the machine's crates: the tasks drive the `ncpu` binary as a user would.
+
+#![forbid(unsafe_code)]
+
+mod bench;
+mod checks;
+mod guests;
+mod ptx;
+mod scenarios;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Project tasks.
+#[derive(Parser)]
+#[command(name = "cargo xtask", disable_version_flag = true)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Fetch Debian's arm64 packages with apt and unpack them into guests/
+    Guests(guests::Args),
+    /// Compare real programs with what they did under qemu-aarch64
+    #[command(subcommand)]
+    Scenarios(scenarios::Command),
+    /// Set up and run everything that has to pass
+    Test,
+    /// Measure speed beside qemu-aarch64
+    Bench(bench::Args),
+    /// Compile the machine to PTX and check what comes out
+    Ptx,
+}
+
+/// The workspace's root folder.
+fn root() -> PathBuf {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().expect("xtask/ is a folder of the workspace").to_path_buf()
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().task {
+        Task::Guests(args) => guests::run(&args).map(|()| true),
+        Task::Scenarios(command) => scenarios::run(&command),
+        Task::Test => checks::run(&root()).map(|()| true),
+        Task::Bench(args) => bench::run(&root(), &args).map(|()| true),
+        Task::Ptx => ptx::check(&root()).map(|()| true),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
