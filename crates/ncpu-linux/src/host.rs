@@ -46,7 +46,7 @@ pub mod operation {
     pub const WRITE: u32 = 3;
     /// Lists a directory in the byte order of its names, without `.` and `..`. Argument: how many
     /// entries to skip. Page: path. Result: how many entries the page holds, 0 at the end; page: for
-    /// each a byte with the length of its name, and the name.
+    /// each a byte with the length of its name, one with its type (`DT_*`), and the name.
     pub const READ_DIR: u32 = 4;
     /// Makes an empty regular file that does not exist yet (EEXIST). Argument: permission bits.
     /// Page: path. Result 0; page: its attributes.

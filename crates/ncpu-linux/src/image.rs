@@ -10,6 +10,8 @@ use crate::host::Request;
 use crate::ipc::epoll::EpollItem;
 use crate::ipc::inotify::{Inotify, Watch};
 use crate::ipc::pipe::Pipe;
+use crate::ipc::sysv::Object;
+use crate::ipc::sysv::semaphore::Undo;
 use crate::mm::{Mm, Vma};
 use crate::net::Socket;
 use crate::process::futex::Vector;
@@ -146,9 +148,10 @@ pub struct Header {
     pub host_name: [u8; 64],
     /// NIS domain name, NUL-padded; empty for the default.
     pub domain_name: [u8; 64],
-    /// Whether the first process ignores signals that it has no handler for, as the first process of
-    /// a PID namespace does.
-    pub init_protected: u32,
+    /// Whether the first process is the init of the machine, as that of a PID namespace is: it
+    /// ignores signals that it has no handler for and waits for orphans. Otherwise it is an ordinary
+    /// program, and an init that no one sees takes the orphans.
+    pub first_is_init: u32,
     /// POSIX timers are below this index.
     pub timer_end: u32,
     /// Records in use in the table of futexes that are waited for several at a time.
@@ -325,6 +328,8 @@ tables! {
     dentries: Dentry = |l| l.dentries;
     /// Hash heads of the directory entries.
     dentry_hash: u32 = |l| l.dentries;
+    /// Files of host folders that are in use.
+    host_nodes: crate::vfs::hostfs::HostNode = |l| l.files / 2 + 1;
     /// File locks that are held.
     locks: Lock = |l| l.objects;
     /// The file lock that each task waits for.
@@ -339,6 +344,10 @@ tables! {
     inotifies: Inotify = |_l| 128;
     /// Watches of inotify instances.
     watches: Watch = |l| 4 * l.objects;
+    /// System V semaphore sets, message queues and shared memory segments.
+    sysv_objects: Object = |l| l.objects;
+    /// What the end of processes does to System V semaphores.
+    sysv_undos: Undo = |l| l.objects;
     /// Terminals.
     ttys: Tty = |_l| crate::tty::TERMINALS;
     /// Sockets.

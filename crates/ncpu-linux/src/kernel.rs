@@ -331,6 +331,7 @@ impl Kernel<'_> {
                 } else {
                     match mm::fault(self, fault.address, fault.access) {
                         Ok(()) => return,
+                        Err(mm::Denied::Wait) => return self.sleep(task, Channel::Host, None),
                         Err(denied) => denied.info(address),
                     }
                 };

@@ -16,12 +16,17 @@ macro_rules! plain { ($($type:ty)*) => { $(
 )* } }
 plain! { u8 u16 u32 u64 i16 i32 i64 [u32; 2] [u64; 2] [i32; 2] [i64; 2] [u64; 4] }
 
+/// The error of a call whose memory cannot be reached.
+fn refused(denied: mm::Denied) -> Errno {
+    if denied == mm::Denied::Wait { Errno::HOST_WAIT } else { Errno::EFAULT }
+}
+
 impl Kernel<'_> {
     /// Copies from user memory; EFAULT when a byte cannot be read.
     pub fn read_user(&mut self, address: u64, out: &mut [u8]) -> Result<(), Errno> {
         loop {
             let Err(fault) = self.mem.read_user(address, out) else { return Ok(()) };
-            mm::fault(self, fault.address, Access::Read).map_err(|_| Errno::EFAULT)?;
+            mm::fault(self, fault.address, Access::Read).map_err(refused)?;
         }
     }
 
@@ -29,7 +34,7 @@ impl Kernel<'_> {
     pub fn write_user(&mut self, address: u64, bytes: &[u8]) -> Result<(), Errno> {
         loop {
             let Err(fault) = self.mem.write_user(address, bytes) else { return Ok(()) };
-            mm::fault(self, fault.address, Access::Write).map_err(|_| Errno::EFAULT)?;
+            mm::fault(self, fault.address, Access::Write).map_err(refused)?;
         }
     }
 

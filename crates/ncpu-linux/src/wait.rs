@@ -32,6 +32,8 @@ pub enum Channel {
     Host,
     /// The arrival of any signal, blocked or not, for the process (index) or a thread of it.
     Signal(u32),
+    /// A System V object (index).
+    SystemV(u32),
 }
 
 impl Channel {
@@ -51,6 +53,7 @@ impl Channel {
             Channel::Console => (11, 0),
             Channel::Host => (12, 0),
             Channel::Signal(n) => (13, n as u64),
+            Channel::SystemV(n) => (14, n as u64),
         };
         (kind << 58) | value
     }
@@ -78,6 +81,9 @@ pub enum Block {
 
 impl From<Errno> for Block {
     fn from(errno: Errno) -> Self {
+        if errno == Errno::HOST_WAIT {
+            return Block::Sleep(Channel::Host, None);
+        }
         Block::Error(errno)
     }
 }

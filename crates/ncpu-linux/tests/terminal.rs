@@ -105,6 +105,47 @@ fn whole_characters_are_erased_with_iutf8() {
 }
 
 #[test]
+fn flags_change_the_echo() {
+    // Input, output, control and local flags to set and to clear, keys, line, screen, as Linux 6.1
+    // shows them.
+    type Case = ([u32; 4], [u32; 4], &'static [u8], &'static [u8], &'static [u8]);
+    const CASES: [Case; 8] = [
+        // ECHOPRT.
+        ([0, 0, 0, 0o2000], [0; 4], b"abc\x7f\x7fd\n", b"ad\n", b"abc\\cb/d\r\n"),
+        // Without ECHOKE.
+        ([0; 4], [0, 0, 0, 0o4000], b"abc\x15d\n", b"d\n", b"abc^U\r\nd\r\n"),
+        // ECHONL without ECHO.
+        ([0, 0, 0, 0o100], [0, 0, 0, 0o10], b"abc\x15d\n", b"d\n", b"\r\n"),
+        // Without ECHOE.
+        ([0; 4], [0, 0, 0, 0o20], b"abc\x7fd\n", b"abd\n", b"abc^?d\r\n"),
+        // Without ECHOCTL.
+        ([0; 4], [0, 0, 0, 0o1000], b"a\x01b\x16\x03\x7f\n", b"a\x01b\n", b"a\x01b\x03\r\n"),
+        // IGNCR.
+        ([0o200, 0, 0, 0], [0; 4], b"a\rb\n", b"ab\n", b"ab\r\n"),
+        // INLCR without ICRNL.
+        ([0o100, 0, 0, 0], [0o400, 0, 0, 0], b"a\nb\rc\x04", b"a\rb\rc", b"a^Mb^Mc"),
+        // Without ICANON.
+        ([0; 4], [0, 0, 0, 2], b"a\x7fb\r\x04\x16z", b"a\x7fb\n\x04\x16z", b"a^?b\r\n^D^Vz"),
+    ];
+    boot(false, |p| {
+        let ends = terminal(p);
+        for (add, remove, keys, line, screen) in CASES {
+            let buffer = p.buffer;
+            p.ok(29, &[ends.1, TCGETS, buffer]);
+            let standard = p.get(0, 36);
+            set(p, ends.1, |flags, _| {
+                for (n, flag) in flags.iter_mut().enumerate() {
+                    *flag = *flag & !remove[n] | add[n];
+                }
+            });
+            check(p, ends, keys, line, screen);
+            let standard = p.put(0, &standard);
+            p.ok(29, &[ends.1, TCSETS, standard]);
+        }
+    });
+}
+
+#[test]
 fn end_of_file_ends_a_read() {
     boot(false, |p| {
         let (master, slave) = terminal(p);

@@ -4,8 +4,9 @@
 use crate::case::{BRK, Case};
 use crate::layout::{self, DATA, DATA_END, HIGH, HIGH_END, LANDINGS, PAGE, READ_ONLY};
 use crate::operands::Rng;
-use ncpu_a64::{Field, Row};
+use ncpu_a64::{Field, Lifted, Row, lift};
 use ncpu_machine::mem::untag;
+use ncpu_uop::Op;
 
 const CLREX: u32 = 0xd503_3f5f;
 const MSR_TPIDR: u32 = 0xd51b_d040;
@@ -20,26 +21,7 @@ pub(crate) fn case(row: &Row, index: usize, rng: &mut Rng) -> Case {
     let mut case = rng.state();
     case.pc = layout::slot_address(index);
     case.window = DATA + 64;
-    let mut word = row.value | rng.next() as u32 & !row.mask;
-    for (from, to) in [("rm", "rn"), ("rn", "rd"), ("rn", "ra")] {
-        if let (Some(from), Some(to)) = (field(row, from), field(row, to))
-            && rng.one_in(5)
-        {
-            word = with(word, to, get(word, from));
-        }
-    }
-    // Number 31, which is special, more often than once in 32 times.
-    for name in ["rn", "rd", "rt"] {
-        if let Some(field) = field(row, name)
-            && rng.one_in(16)
-        {
-            word = with(word, field, 31);
-        }
-    }
-    // Register pairs start with an even one.
-    if row.name == "CASP" && !rng.one_in(8) {
-        word &= !(1 << 16 | 1);
-    }
+    let word = instruction(row, rng);
     case.words[0] = word;
     if field(row, "imm26").or(field(row, "imm14")).is_some() || is_branch_19(row) {
         branch(row, &mut case, rng);
@@ -77,12 +59,39 @@ pub(crate) fn case(row: &Row, index: usize, rng: &mut Rng) -> Case {
         // A comparison and the branch after it may be one micro-op.
         "SUBS_imm" | "SUBS_reg" if rng.one_in(2) => {
             let pc = case.pc + 4;
-            let offset = branch_target(pc, rng).wrapping_sub(pc) >> 2;
+            let offset = branch_target_within(19, pc, rng).wrapping_sub(pc) >> 2;
             case.words[1] = B_NE & !1 | rng.below(16) as u32 | (offset as u32 & 0x7_ffff) << 5;
         }
         _ => {}
     }
     case
+}
+
+/// A word of the row; of those that are unallocated only some.
+fn instruction(row: &Row, rng: &mut Rng) -> u32 {
+    let mut lifted = Lifted::new();
+    loop {
+        let mut word = row.value | rng.next() as u32 & !row.mask;
+        for (from, to) in [("rm", "rn"), ("rn", "rd"), ("rn", "ra")] {
+            if let (Some(from), Some(to)) = (field(row, from), field(row, to))
+                && rng.one_in(5)
+            {
+                word = with(word, to, get(word, from));
+            }
+        }
+        // Number 31, which is special, more often than once in 32 times.
+        for name in ["rn", "rd", "rt"] {
+            if let Some(field) = field(row, name)
+                && rng.one_in(16)
+            {
+                word = with(word, field, 31);
+            }
+        }
+        lift(word, layout::CODE, &mut lifted);
+        if lifted.uops()[0].op != Op::Undefined || rng.one_in(4) {
+            return word;
+        }
+    }
 }
 
 /// Words that stop qemu 7.2 with "code should not be reached" in `disas_simd_two_reg_misc_fp16`:
@@ -183,17 +192,22 @@ fn branch_target(pc: u64, rng: &mut Rng) -> u64 {
     }
 }
 
+/// A place that a branch offset of `width` bits reaches.
+fn branch_target_within(width: u32, pc: u64, rng: &mut Rng) -> u64 {
+    let reach = 1u64 << (width + 1);
+    loop {
+        let target = branch_target(pc, rng);
+        if target.wrapping_sub(pc).wrapping_add(reach) < 2 * reach {
+            return target;
+        }
+    }
+}
+
 /// Sets the offset of a direct branch, or leaves it random where that leads to nothing mapped.
 fn branch(row: &Row, case: &mut Case, rng: &mut Rng) {
     let offset = ["imm26", "imm19", "imm14"].into_iter().find_map(|name| field(row, name));
     let Some(offset) = offset else { return };
-    let reach = 1u64 << (offset.width + 1);
-    let target = loop {
-        let target = branch_target(case.pc, rng);
-        if target.wrapping_sub(case.pc).wrapping_add(reach) < 2 * reach {
-            break target;
-        }
-    };
+    let target = branch_target_within(offset.width, case.pc, rng);
     case.words[0] = with(case.words[0], offset, (target.wrapping_sub(case.pc) >> 2) as u32);
     if let Some(rt) = field(row, "rt").map(|f| get(case.words[0], f)).filter(|&rt| rt != 31) {
         let x = &mut case.x[rt as usize];

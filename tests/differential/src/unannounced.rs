@@ -19,13 +19,13 @@ pub(crate) const UNANNOUNCED: &[Known] = &[
         0xff00_0000,
         0xce00_0000,
         "SHA3, SHA512, SM3, SM4 are not announced",
-        "Arm ARM C4.1.96, cryptographic three- and four-register; HWCAP_SHA3, SHA512, SM3, SM4 are clear",
+        "Arm ARM C4.1, cryptographic three- and four-register; HWCAP_SHA3, SHA512, SM3, SM4 are clear",
     ),
     extension(
         0xff20_0000,
         0xd920_0000,
         "tag loads and stores (FEAT_MTE) are not announced",
-        "Arm ARM C4.1.94, load/store memory tags; HWCAP2_MTE is clear",
+        "Arm ARM C4.1, load/store memory tags; HWCAP2_MTE is clear",
     ),
     extension(
         0xfc40_0000,
@@ -37,7 +37,7 @@ pub(crate) const UNANNOUNCED: &[Known] = &[
         0xbf80_0000,
         0x9180_0000,
         "ADDG and SUBG (FEAT_MTE) are not announced",
-        "Arm ARM C4.1.92, add/subtract (immediate, with tags); HWCAP2_MTE is clear",
+        "Arm ARM C4.1, add/subtract (immediate, with tags); HWCAP2_MTE is clear",
     ),
     extension(
         0xdfe0_fc00,
@@ -91,7 +91,7 @@ pub(crate) const UNANNOUNCED: &[Known] = &[
         0xbf00_f400,
         0x0f00_f000,
         "SUDOT, USDOT, BFDOT, BFMLAL by element (FEAT_I8MM, FEAT_BF16) are not announced",
-        "Arm ARM C4.1.96, vector x indexed element; HWCAP2_I8MM, BF16 are clear",
+        "Arm ARM C4.1, vector x indexed element; HWCAP2_I8MM, BF16 are clear",
     ),
     extension(
         0xbfe0_fc00,

@@ -145,3 +145,8 @@ errno! {
     ENOTRECOVERABLE 131 "State not recoverable";
     ERFKILL 132 "Operation not possible due to RF-kill";
 }
+
+impl Errno {
+    /// Not an error that programs see: the call has to wait for the host's answer and runs again.
+    pub const HOST_WAIT: Errno = Errno(512);
+}

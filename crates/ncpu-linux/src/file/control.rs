@@ -18,9 +18,7 @@ pub fn fcntl(k: &mut Kernel<'_>, fd: i32, command: u32, argument: u64) -> SysRes
     let file = table::get(k, fd)?;
     let f = k.files[file];
     let is_path = f.kind == kind::PATH;
-    if is_path
-        && !matches!(command, F_DUPFD | F_DUPFD_CLOEXEC | F_GETFD | F_SETFD | F_GETFL)
-    {
+    if is_path && !matches!(command, F_DUPFD | F_DUPFD_CLOEXEC | F_GETFD | F_SETFD | F_GETFL) {
         return Err(Errno::EBADF.into());
     }
     match command {
@@ -135,12 +133,12 @@ fn is_mapped_writable(k: &Kernel<'_>, node: Node) -> bool {
 
 /// ioctl(2) requests that are the same for all kinds.
 mod request {
-    pub const FIOCLEX: u32 = 0x5451;
-    pub const FIONCLEX: u32 = 0x5450;
-    pub const FIONBIO: u32 = 0x5421;
-    pub const FIOASYNC: u32 = 0x5452;
-    pub const FIGETBSZ: u32 = 2;
-    pub const FICLONE: u32 = 0x4004_9409;
+    pub(super) const FIOCLEX: u32 = 0x5451;
+    pub(super) const FIONCLEX: u32 = 0x5450;
+    pub(super) const FIONBIO: u32 = 0x5421;
+    pub(super) const FIOASYNC: u32 = 0x5452;
+    pub(super) const FIGETBSZ: u32 = 2;
+    pub(super) const FICLONE: u32 = 0x4004_9409;
 }
 
 /// `ioctl(2)`.

@@ -18,12 +18,7 @@ const PTMX: u32 = makedev(5, 2);
 
 /// Opens the device with this number as `file`, which has the node and the flags already; ENXIO when
 /// there is no such device.
-pub(crate) fn open(
-    k: &mut Kernel<'_>,
-    file: usize,
-    device: u32,
-    flags: u32,
-) -> Result<(), Errno> {
+pub(crate) fn open(k: &mut Kernel<'_>, file: usize, device: u32, flags: u32) -> Result<(), Errno> {
     match device {
         NULL | ZERO | FULL | RANDOM | URANDOM | KMSG => Ok(()),
         _ => open_terminal(k, file, device, flags),

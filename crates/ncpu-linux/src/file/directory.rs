@@ -2,8 +2,8 @@
 
 use crate::image::Kernel;
 use crate::rom::S_IFMT;
-use crate::vfs::inode::Place;
 use crate::vfs::dir::{self, Listed};
+use crate::vfs::inode::Place;
 use crate::vfs::{self, Node, hostfs, proc, walk};
 use crate::{Errno, SysResult};
 
@@ -22,9 +22,14 @@ pub fn getdents64(k: &mut Kernel<'_>, fd: i32, buffer: u64, size: u32) -> SysRes
     }
     let size = u64::from(size).min(i32::MAX as u64);
     let (mut done, mut hint) = (0u64, 0);
+    // The file's own position moves at the end, since the call may have to wait and run again.
+    let mut position = k.files[file].offset;
     loop {
-        let position = k.files[file].offset;
-        let Some(entry) = next(k, dir, position, &mut hint)? else { break };
+        let entry = match next(k, dir, position, &mut hint) {
+            Ok(Some(entry)) => entry,
+            Err(error) if done == 0 || error == Errno::HOST_WAIT => return Err(error.into()),
+            _ => break,
+        };
         let mut record = [0; HEADER + dir::NAME_MAX + 8];
         let name = entry.name.get();
         let length = (HEADER + name.len() + 1).next_multiple_of(8);
@@ -35,7 +40,10 @@ pub fn getdents64(k: &mut Kernel<'_>, fd: i32, buffer: u64, size: u32) -> SysRes
             break;
         }
         // An entry whose node has gone meanwhile is of unknown type.
-        let kind = walk::mode(k, entry.node).map_or(0, |mode| (mode & S_IFMT) >> 12);
+        let kind = match entry.kind {
+            0 => walk::mode(k, entry.node).map_or(0, |mode| (mode & S_IFMT) >> 12),
+            kind => kind,
+        };
         record[..8].copy_from_slice(&u64::from(entry.node.0).to_le_bytes());
         record[8..16].copy_from_slice(&entry.next.to_le_bytes());
         record[16..18].copy_from_slice(&(length as u16).to_le_bytes());
@@ -48,8 +56,9 @@ pub fn getdents64(k: &mut Kernel<'_>, fd: i32, buffer: u64, size: u32) -> SysRes
             break;
         }
         done += length as u64;
-        k.files[file].offset = entry.next;
+        position = entry.next;
     }
+    k.files[file].offset = position;
     Ok(done)
 }
 
@@ -61,10 +70,10 @@ fn next(
     hint: &mut u32,
 ) -> Result<Option<Listed>, Errno> {
     match position {
-        0 => return Ok(Some(Listed { next: 1, node: dir, name: dir::Name::new(b".")? })),
+        0 => return Ok(Some(Listed { next: 1, node: dir, name: dir::Name::new(b".")?, kind: 0 })),
         1 => {
             let node = walk::parent(k, dir);
-            return Ok(Some(Listed { next: 2, node, name: dir::Name::new(b"..")? }));
+            return Ok(Some(Listed { next: 2, node, name: dir::Name::new(b"..")?, kind: 0 }));
         }
         _ => {}
     }

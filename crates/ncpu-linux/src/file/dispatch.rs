@@ -12,8 +12,6 @@ use crate::{Errno, SysResult, net};
 const ALWAYS_READY: u32 = 0x145;
 /// EPOLLNVAL.
 const INVALID: u32 = 0x20;
-/// EPOLLIN and EPOLLRDNORM.
-const READABLE: u32 = 0x41;
 /// EPOLLERR.
 const ERROR: u32 = 8;
 

@@ -76,8 +76,7 @@ pub(super) fn write_regular(
         Some(inode) => inode.size,
         None => vfs::status(k, node)?.size,
     };
-    let offset =
-        if f.flags & O_APPEND != 0 { size } else { position.unwrap_or(f.offset) };
+    let offset = if f.flags & O_APPEND != 0 { size } else { position.unwrap_or(f.offset) };
     let wanted = from.left();
     if wanted == 0 {
         return Ok(0);
@@ -153,22 +152,20 @@ fn checked_position(k: &Kernel<'_>, file: usize, position: i64) -> Result<u64, E
     if has_positions(&k.files[file]) { Ok(position) } else { Err(Errno::ESPIPE) }
 }
 
-/// A length as read and write take it: negative as a signed number is EINVAL.
-fn checked_count(count: u64) -> Result<u64, Errno> {
-    if (count as i64) < 0 { Err(Errno::EINVAL) } else { Ok(count.min(MAX_COUNT)) }
-}
-
-fn in_user_space(address: u64, count: u64) -> Result<(), Errno> {
+/// Checks a buffer as `access_ok` does, EFAULT, and gives how much of it one call transfers.
+fn checked_buffer(address: u64, count: u64) -> Result<u64, Errno> {
     let start = address & ((1 << 56) - 1);
     let end = start.checked_add(count).ok_or(Errno::EFAULT)?;
-    if end <= ncpu_machine::mem::walk::USER_END { Ok(()) } else { Err(Errno::EFAULT) }
+    if end > ncpu_machine::mem::walk::USER_END {
+        return Err(Errno::EFAULT);
+    }
+    Ok(count.min(MAX_COUNT))
 }
 
 /// `read(2)`.
 pub fn read(k: &mut Kernel<'_>, fd: i32, buffer: u64, count: u64) -> SysResult {
     let file = reader(k, fd)?;
-    let count = checked_count(count)?;
-    in_user_space(buffer, count)?;
+    let count = checked_buffer(buffer, count)?;
     dispatch::read(k, file, &mut Dest::User(buffer, count), None)
 }
 
@@ -179,8 +176,7 @@ pub fn pread64(k: &mut Kernel<'_>, fd: i32, buffer: u64, count: u64, position: i
     }
     let file = reader(k, fd)?;
     let position = checked_position(k, file, position)?;
-    let count = checked_count(count)?;
-    in_user_space(buffer, count)?;
+    let count = checked_buffer(buffer, count)?;
     dispatch::read(k, file, &mut Dest::User(buffer, count), Some(position))
 }
 
@@ -204,8 +200,7 @@ fn write_piece(
 /// `write(2)`.
 pub fn write(k: &mut Kernel<'_>, fd: i32, buffer: u64, count: u64) -> SysResult {
     let file = writer(k, fd)?;
-    let count = checked_count(count)?;
-    in_user_space(buffer, count)?;
+    let count = checked_buffer(buffer, count)?;
     write_piece(k, file, buffer, count, None)
 }
 
@@ -216,8 +211,7 @@ pub fn pwrite64(k: &mut Kernel<'_>, fd: i32, buffer: u64, count: u64, position: 
     }
     let file = writer(k, fd)?;
     let position = checked_position(k, file, position)?;
-    let count = checked_count(count)?;
-    in_user_space(buffer, count)?;
+    let count = checked_buffer(buffer, count)?;
     write_piece(k, file, buffer, count, Some(position))
 }
 
@@ -232,7 +226,7 @@ fn check_vector(k: &mut Kernel<'_>, vector: u64, pieces: u64) -> Result<u64, Err
         if (length as i64) < 0 {
             return Err(Errno::EINVAL);
         }
-        in_user_space(base, length.min(MAX_COUNT))?;
+        checked_buffer(base, length)?;
         total = (total + length).min(MAX_COUNT);
     }
     Ok(total)

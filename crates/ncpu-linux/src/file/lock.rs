@@ -150,11 +150,16 @@ pub fn flock(k: &mut Kernel<'_>, fd: i32, operation: u32) -> SysResult {
     const EXCLUSIVE: u32 = 2;
     const NONBLOCK: u32 = 4;
     const UNLOCK: u32 = 8;
-    let file = table::get_usable(k, fd)?;
+    /// LOCK_MAND, which Linux ignores since 5.18.
+    const MANDATORY: u32 = 32;
+    if operation & MANDATORY != 0 {
+        return Ok(0);
+    }
     let what = operation & !NONBLOCK;
     if !matches!(what, SHARED | EXCLUSIVE | UNLOCK) {
         return Err(Errno::EINVAL.into());
     }
+    let file = table::get_usable(k, fd)?;
     let node = k.files[file].node;
     if node == 0 {
         // Nobody else can have it open.

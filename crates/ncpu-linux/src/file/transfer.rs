@@ -231,7 +231,8 @@ pub fn splice(
     let to_at = offset_at(k, out_offset)?;
     let from_file = k.files[from];
     let positioned = |f: &super::File| matches!(f.kind, kind::REGULAR | kind::DEVICE);
-    if from_at.is_some() && !positioned(&from_file) || to_at.is_some() && !positioned(&k.files[to]) {
+    if from_at.is_some() && !positioned(&from_file) || to_at.is_some() && !positioned(&k.files[to])
+    {
         return Err(Errno::ESPIPE.into());
     }
     let count = count.min(io::MAX_COUNT);

@@ -1,4 +1,4 @@
-//! Pipes, event, timer and signal descriptors, epoll, poll, inotify.
+//! Pipes, event, timer and signal descriptors, epoll, poll, inotify, System V IPC.
 //!
 //! Each kind of open file has the functions `read`, `write`, `poll`, `ioctl` and `close` that
 //! [`crate::file`] calls. A transfer that has to sleep in the middle adds what it has moved to the
@@ -10,10 +10,12 @@
 
 pub mod epoll;
 pub mod eventfd;
+mod fifo;
 pub mod inotify;
 pub mod pipe;
 pub mod poll;
 pub mod signalfd;
+pub mod sysv;
 pub mod timerfd;
 
 use crate::abi::fcntl::O_CLOEXEC;

@@ -1,4 +1,4 @@
-//! Pipes and FIFOs (`pipe(7)`, `fifo(7)`).
+//! Pipes and open FIFOs (`pipe(7)`).
 //!
 //! A pipe is a ring of slots, each a physical page with the range of it that holds unread bytes.
 //! The ring itself is a physical page of 512 words, so that the capacity is only a limit on how many
@@ -6,18 +6,19 @@
 //! its odd bytes fit behind the last one; a write of up to [`PIPE_BUF`] bytes therefore lies in one
 //! slot and is atomic.
 
+use super::fifo::{self, READER, WRITER, has_opener};
 use super::new_file;
 use crate::abi::fcntl::{O_CLOEXEC, O_DIRECT, O_EXCL, O_NONBLOCK, O_WRONLY};
 use crate::abi::poll::{EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDNORM, EPOLLWRNORM};
 use crate::abi::termios::FIONREAD;
 use crate::file::{self, kind};
 use crate::image::{Kernel, Record};
-use crate::process::NO_CALL;
 use crate::signal::{self, Info};
 use crate::user::{Dest, Source};
-use crate::vfs::Node;
 use crate::{Block, Channel, Errno, SysResult};
 use ncpu_machine::{PAGE_SIZE, Ppn};
+
+pub use super::fifo::open_fifo;
 
 /// Writes of at most this many bytes are atomic.
 pub const PIPE_BUF: usize = PAGE_SIZE;
@@ -116,9 +117,9 @@ fn drop_first(k: &mut Kernel<'_>, pipe: usize) {
     k.pipes[pipe].emptied = k.pipes[pipe].emptied.wrapping_add(1);
 }
 
-fn create(k: &mut Kernel<'_>, node: u32) -> Result<usize, Errno> {
+pub(super) fn create(k: &mut Kernel<'_>, node: u32) -> Result<usize, Errno> {
     let free = k.pipes.iter().position(|pipe| pipe.used == 0);
-    let pipe = match free.or_else(|| reclaim(k)) {
+    let pipe = match free.or_else(|| fifo::reclaim(k)) {
         Some(pipe) => pipe,
         None => return Err(Errno::ENFILE),
     };
@@ -127,20 +128,12 @@ fn create(k: &mut Kernel<'_>, node: u32) -> Result<usize, Errno> {
     Ok(pipe)
 }
 
-fn destroy(k: &mut Kernel<'_>, pipe: usize) {
+pub(super) fn destroy(k: &mut Kernel<'_>, pipe: usize) {
     while k.pipes[pipe].in_use() != 0 {
         drop_first(k, pipe);
     }
     k.mem.release(Ppn(k.pipes[pipe].ring));
     k.pipes[pipe] = Pipe::default();
-}
-
-/// Frees a FIFO whose only openers gave up waiting because of a signal.
-fn reclaim(k: &mut Kernel<'_>) -> Option<usize> {
-    let unused = |&pipe: &usize| k.pipes[pipe].node != 0 && !is_used(k, pipe);
-    let pipe = (0..k.pipes.len()).find(unused)?;
-    destroy(k, pipe);
-    Some(pipe)
 }
 
 /// pipe2(2).
@@ -199,126 +192,21 @@ pub fn pipe2(k: &mut Kernel<'_>, descriptors: u64, flags: u32) -> SysResult {
     Ok(0)
 }
 
-/// In `call_state[0]` of a task that waits in open(2) of a FIFO: this, the side, and the pipe.
-const OPENING: u64 = 0xf1f0 << 48;
-const READER: u64 = 0;
-const WRITER: u64 = 1;
-
-const fn opener(pipe: usize, side: u64) -> u64 {
-    OPENING | side << 32 | pipe as u64
-}
-
-/// Whether a task waits to open this side, or has been let in and not run since.
-fn has_opener(k: &Kernel<'_>, pipe: usize, side: u64) -> bool {
-    let end = k.header.task_end as usize;
-    let mark = opener(pipe, side);
-    k.tasks[..end].iter().any(|t| t.state != 0 && t.call != NO_CALL && t.call_state[0] == mark)
-}
-
-/// Lets the tasks in that wait to open this side.
-fn admit(k: &mut Kernel<'_>, pipe: usize, side: u64) {
-    let end = k.header.task_end as usize;
-    let mark = opener(pipe, side);
-    for t in &mut k.tasks[..end] {
-        if t.state != 0 && t.call != NO_CALL && t.call_state[0] == mark {
-            t.call_state[1] = 1;
-        }
-    }
-}
-
-fn has_readers(k: &Kernel<'_>, pipe: usize) -> bool {
+pub(super) fn has_readers(k: &Kernel<'_>, pipe: usize) -> bool {
     let p = &k.pipes[pipe];
     p.readers != 0 || (p.node != 0 && has_opener(k, pipe, READER))
 }
 
-fn has_writers(k: &Kernel<'_>, pipe: usize) -> bool {
+pub(super) fn has_writers(k: &Kernel<'_>, pipe: usize) -> bool {
     let p = &k.pipes[pipe];
     p.writers != 0 || (p.node != 0 && has_opener(k, pipe, WRITER))
 }
 
-/// Opens the FIFO at `node` with the access mode and O_NONBLOCK of `flags`, and returns the kind and
-/// object of the open file. Without O_NONBLOCK, it sleeps until the other side is open too.
-pub fn open_fifo(k: &mut Kernel<'_>, node: Node, flags: u32) -> Result<(u32, u32), Block> {
-    let found = k.pipes.iter().position(|pipe| pipe.used != 0 && pipe.node == node.0);
-    let pipe = match found {
-        Some(pipe) if is_used(k, pipe) => pipe,
-        // All its openers gave up waiting because of a signal.
-        Some(pipe) => {
-            destroy(k, pipe);
-            create(k, node.0)?
-        }
-        None => create(k, node.0)?,
-    };
-    let result = open_side(k, pipe, flags);
-    if !matches!(result, Err(Block::Sleep(..))) {
-        let task = k.current();
-        if k.tasks[task].call_state[0] & OPENING == OPENING {
-            k.tasks[task].call_state = [0; 2];
-        }
-        free_if_unused(k, pipe);
-    }
-    result.map(|kind| (kind, pipe as u32))
-}
-
-fn open_side(k: &mut Kernel<'_>, pipe: usize, flags: u32) -> Result<u32, Block> {
-    let task = k.current();
-    let admitted = k.tasks[task].call_state[1] != 0;
-    let mut enter = |side: u64| {
-        let mark = opener(pipe, side);
-        let t = &mut k.tasks[task];
-        if t.call_state[0] == mark && admitted {
-            return Ok(());
-        }
-        if t.call_state[0] == mark {
-            t.call_state = [0; 2];
-        }
-        let has_peer = if side == READER { has_writers(k, pipe) } else { has_readers(k, pipe) };
-        if has_peer {
-            return Ok(());
-        }
-        if flags & O_NONBLOCK != 0 {
-            if side == WRITER {
-                return Err(Errno::ENXIO.into());
-            }
-            k.pipes[pipe].quiet = k.pipes[pipe].writer_opens.wrapping_add(1);
-            return Ok(());
-        }
-        k.tasks[task].call_state = [mark, 0];
-        Err(Block::Sleep(Channel::Pipe(pipe as u32), None))
-    };
-    let kind = match flags & 3 {
-        0 => {
-            enter(READER)?;
-            k.pipes[pipe].readers += 1;
-            admit(k, pipe, WRITER);
-            kind::PIPE_READ
-        }
-        1 => {
-            enter(WRITER)?;
-            k.pipes[pipe].writers += 1;
-            admit(k, pipe, READER);
-            kind::PIPE_WRITE
-        }
-        _ => {
-            k.pipes[pipe].readers += 1;
-            k.pipes[pipe].writers += 1;
-            admit(k, pipe, READER);
-            admit(k, pipe, WRITER);
-            kind::PIPE_BOTH
-        }
-    };
-    if kind != kind::PIPE_READ {
-        k.pipes[pipe].writer_opens = k.pipes[pipe].writer_opens.wrapping_add(1);
-    }
-    k.wake(Channel::Pipe(pipe as u32));
-    Ok(kind)
-}
-
-fn is_used(k: &Kernel<'_>, pipe: usize) -> bool {
+pub(super) fn is_used(k: &Kernel<'_>, pipe: usize) -> bool {
     has_readers(k, pipe) || has_writers(k, pipe)
 }
 
-fn free_if_unused(k: &mut Kernel<'_>, pipe: usize) {
+pub(super) fn free_if_unused(k: &mut Kernel<'_>, pipe: usize) {
     if !is_used(k, pipe) {
         destroy(k, pipe);
     }

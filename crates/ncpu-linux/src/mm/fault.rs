@@ -158,6 +158,7 @@ fn fault_around(k: &mut Kernel<'_>, mm: usize, vma: &Vma, address: u64, bits: u6
 fn file_page(k: &mut Kernel<'_>, vma: &Vma, address: u64, write: bool) -> Result<Ppn, Denied> {
     vfs::map_page(k, Node(vma.node), vma.file_page(address), write).map_err(|errno| match errno {
         Errno::ENOSPC | Errno::ENOMEM => Denied::OutOfMemory,
+        Errno::HOST_WAIT => Denied::Wait,
         _ => Denied::BeyondFile,
     })
 }

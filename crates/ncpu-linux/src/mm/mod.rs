@@ -202,6 +202,8 @@ pub enum Denied {
     BeyondFile,
     /// Memory is used up.
     OutOfMemory,
+    /// The host has been asked for the page: the task waits for it and tries again.
+    Wait,
 }
 
 impl Denied {
@@ -216,7 +218,9 @@ impl Denied {
         match self {
             Denied::NotMapped => Info::fault(signal::SIGSEGV, signal::SEGV_MAPERR, address),
             Denied::NoRight => Info::fault(signal::SIGSEGV, signal::SEGV_ACCERR, address),
-            Denied::BeyondFile => Info::fault(signal::SIGBUS, signal::BUS_ADRERR, address),
+            Denied::BeyondFile | Denied::Wait => {
+                Info::fault(signal::SIGBUS, signal::BUS_ADRERR, address)
+            }
             Denied::OutOfMemory => Info::fault(SIGKILL, SI_KERNEL, 0),
         }
     }

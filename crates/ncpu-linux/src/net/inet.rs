@@ -58,9 +58,9 @@ fn conflicts(k: &Kernel<'_>, socket: usize, local: &Endpoint, listens: bool) -> 
             return false;
         }
         let listening = other.state == state::LISTENING;
+        // Sockets that share a port may do so until one listens.
         let shared = both(options::REUSEADDR) && !(s.kind == SOCK_STREAM && listening);
-        // Two sockets that share a port until one listens: the connections of the first one stay.
-        !shared && !(listens && !listening)
+        (listening || !listens) && !shared
     })
 }
 

@@ -311,16 +311,14 @@ impl ControlOut {
         got: &Received,
     ) -> Result<(), Errno> {
         let s = k.sockets[socket];
-        if s.family == AF_UNIX {
-            if s.option(options::PASSCRED) != 0
-                && let Some(from) = got.credentials
-            {
-                let mut data = [0; 12];
-                for (slot, word) in data.chunks_exact_mut(4).zip([from.pid, from.uid, from.gid]) {
-                    slot.copy_from_slice(&word.to_le_bytes());
-                }
-                self.put(k, SOL_SOCKET, SCM_CREDENTIALS, &data)?;
+        if s.option(options::PASSCRED) != 0
+            && let Some(from) = got.credentials
+        {
+            let mut data = [0; 12];
+            for (slot, word) in data.chunks_exact_mut(4).zip([from.pid, from.uid, from.gid]) {
+                slot.copy_from_slice(&word.to_le_bytes());
             }
+            self.put(k, SOL_SOCKET, SCM_CREDENTIALS, &data)?;
         }
         let Some((time, to)) = got.datagram else { return Ok(()) };
         let nanoseconds = s.option(options::TIMESTAMPNS) != 0;

@@ -38,7 +38,6 @@ const SO_RCVBUF: u32 = 8;
 const SO_LINGER: u32 = 13;
 const SO_BSDCOMPAT: u32 = 14;
 const SO_PEERCRED: u32 = 17;
-const SO_RCVLOWAT: u32 = 18;
 const SO_SNDLOWAT: u32 = 19;
 const SO_RCVTIMEO: u32 = 20;
 const SO_SNDTIMEO: u32 = 21;
@@ -60,7 +59,6 @@ const SO_SNDTIMEO_NEW: u32 = 67;
 pub(super) const IP_PKTINFO: u32 = 8;
 const IP_MTU: u32 = 14;
 const IPV6_MTU: u32 = 24;
-const IPV6_V6ONLY: u32 = 26;
 /// Type of the control message that `IPV6_RECVPKTINFO` asks for.
 pub(super) const IPV6_PKTINFO: u32 = 50;
 const TCP_MAXSEG: u32 = 2;

@@ -324,7 +324,7 @@ fn udp(
     };
     let r = &k.sockets[receiver];
     // Datagrams that do not fit are lost.
-    if r.charge >= r.option(options::RCVBUF) || r.shutdown & RCV_SHUTDOWN != 0 {
+    if r.charge >= r.option(options::RCVBUF) {
         return Ok(len);
     }
     let envelope = Envelope {

@@ -27,7 +27,7 @@ pub(super) fn bind(k: &mut Kernel<'_>, socket: usize, address: &SockAddr) -> Res
         };
         vfs::hold(k, node);
         k.sockets[socket].node = node.0;
-    } else if by_name(k, &name).is_some() {
+    } else if by_name(k, &name, k.sockets[socket].kind).is_some() {
         return Err(Errno::EADDRINUSE);
     }
     k.sockets[socket].name = name;
@@ -49,7 +49,7 @@ pub(super) fn autobind(k: &mut Kernel<'_>, socket: usize) -> Result<(), Errno> {
             *digit = b"0123456789abcdef"[(number >> (16 - 4 * index)) as usize & 15];
         }
         let name = UnixName::new(&name);
-        if by_name(k, &name).is_none() {
+        if by_name(k, &name, k.sockets[socket].kind).is_none() {
             k.sockets[socket].name = name;
             return Ok(());
         }
@@ -63,8 +63,9 @@ fn is_bound(s: &Socket) -> bool {
     s.state != state::FREE && s.family == AF_UNIX && !hidden
 }
 
-fn by_name(k: &Kernel<'_>, name: &UnixName) -> Option<usize> {
-    k.sockets.iter().position(|s| is_bound(s) && s.name == *name)
+/// The socket with an abstract name: each type of socket has its own names.
+fn by_name(k: &Kernel<'_>, name: &UnixName, kind: u32) -> Option<usize> {
+    k.sockets.iter().position(|s| is_bound(s) && s.kind == kind && s.name == *name)
 }
 
 /// The socket that `address` means for a socket of type `kind`; ECONNREFUSED when there is none,
@@ -81,7 +82,7 @@ pub(super) fn find(k: &mut Kernel<'_>, address: &SockAddr, kind: u32) -> Result<
             }
             by_node(k, node)
         }
-        _ => by_name(k, &name),
+        _ => by_name(k, &name, kind),
     };
     let socket = found.ok_or(Errno::ECONNREFUSED)?;
     if k.sockets[socket].kind == kind { Ok(socket) } else { Err(Errno::EPROTOTYPE) }
@@ -137,16 +138,16 @@ pub(super) fn connect(
     if l.state != state::LISTENING || l.shutdown == SHUTDOWN_MASK {
         return Err(Errno::ECONNREFUSED.into());
     }
-    match s.state {
-        state::OPEN => {}
-        state::CONNECTED => return Err(Errno::EISCONN.into()),
-        _ => return Err(Errno::EINVAL.into()),
-    }
     if is_full(k, listener) {
         if nonblocking {
             return Err(Errno::EAGAIN.into());
         }
         return Err(wait(k, listener, s.timeouts[1]));
+    }
+    match s.state {
+        state::OPEN => {}
+        state::CONNECTED => return Err(Errno::EISCONN.into()),
+        _ => return Err(Errno::EINVAL.into()),
     }
     k.sockets[socket].owner = calls::effective(k);
     join(k, socket, listener)?;

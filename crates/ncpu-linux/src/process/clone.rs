@@ -210,6 +210,7 @@ fn new_process(k: &mut Kernel<'_>, request: &Request, process: usize) -> Result<
     p.state = ALIVE;
     if !has(CLONE_PARENT) {
         p.parent = own as u32;
+        p.adopted = 0;
     }
     p.threads = 1;
     (p.status, p.report, p.stopped, p.exiting, p.group_code, p.vfork) = (0, 0, 0, 0, 0, 0);

@@ -8,7 +8,7 @@ use crate::signal::send::{self, Target};
 use crate::signal::{self, CLD_EXITED, CLD_KILLED, Info, SA_NOCLDWAIT, SI_USER, SIG_IGN};
 use crate::signal::{SIGCHLD, SIGCONT, SIGHUP};
 use crate::vfs::Node;
-use crate::{Block, Channel, SysResult, file, mm, time, tty, vfs};
+use crate::{Block, Channel, SysResult, file, ipc, mm, time, tty, vfs};
 use ncpu_machine::{Core, Ppn};
 
 /// exit(2): ends the calling thread.
@@ -111,6 +111,7 @@ fn end_process(kernel: &mut Kernel<'_>, process: usize, last: &Task, status: u32
     send::remove(kernel, Target::Process(process), u64::MAX);
     file::release_table(kernel, fd_table as usize);
     mm::release(kernel, mm as usize);
+    ipc::sysv::process_ends(kernel, process);
     boot::end_vfork(kernel, process);
     for node in [cwd, root, executable] {
         if node != 0 {
@@ -174,7 +175,11 @@ fn hand_over_children(kernel: &mut Kernel<'_>, process: usize) {
             continue;
         }
         let (state, death_signal) = (c.state, c.attributes[attribute::DEATH_SIGNAL]);
+        let to_init = kernel.processes[reaper].pid == 1
+            && kernel.processes[reaper].attributes[attribute::SUBREAPER] == 0;
+        let adopted = to_init && kernel.header.first_is_init == 0;
         kernel.processes[child].parent = reaper as u32;
+        kernel.processes[child].adopted = adopted as u32;
         kernel.processes[child].exit_signal = SIGCHLD;
         if state == ZOMBIE {
             announce(kernel, child);
@@ -193,8 +198,11 @@ fn hand_over_children(kernel: &mut Kernel<'_>, process: usize) {
 fn announce(kernel: &mut Kernel<'_>, process: usize) {
     let p = &kernel.processes[process];
     let (parent, exit_signal, status) = (p.parent, p.exit_signal, p.status);
-    if parent == NO_PARENT || kernel.processes[parent as usize].state != ALIVE {
+    let init_reaps = p.adopted != 0;
+    if parent == NO_PARENT || init_reaps || kernel.processes[parent as usize].state != ALIVE {
         release(kernel, process);
+        // Who polls a descriptor of the process sleeps on every channel.
+        kernel.wake(Channel::Child(parent));
         return;
     }
     let parent = parent as usize;

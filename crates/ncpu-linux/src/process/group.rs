@@ -12,6 +12,7 @@ pub fn is_orphaned(kernel: &Kernel<'_>, group: u32, ignored: Option<usize>) -> b
             && p.group == group
             && Some(index) != ignored
             && p.parent != NO_PARENT
+            && p.adopted == 0
             && kernel.processes[p.parent as usize].group != group
             && kernel.processes[p.parent as usize].session == p.session
     })
@@ -26,7 +27,8 @@ pub(super) fn hang_up_if_orphaned(kernel: &mut Kernel<'_>, process: usize, paren
     let p = &kernel.processes[process];
     let above = &kernel.processes[parent as usize];
     let (group, ends) = (p.group, p.state != ALIVE);
-    if above.group == group || above.session != p.session {
+    let adopted = p.adopted != 0 && above.pid == 1;
+    if above.group == group || above.session != p.session || adopted {
         return;
     }
     let ignored = if ends { Some(process) } else { None };

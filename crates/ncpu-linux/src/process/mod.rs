@@ -226,6 +226,11 @@ pub struct Process {
     pub io_priority: u32,
     /// Name of a zombie, NUL-padded.
     pub name: [u8; 16],
+    /// Whether it is an orphan of the init that stands behind the first process, see
+    /// [`crate::image::Header::first_is_init`].
+    pub adopted: u32,
+    /// Keeps the record free of padding.
+    pub reserved: u32,
 }
 
 /// Entries of [`Process::attributes`].

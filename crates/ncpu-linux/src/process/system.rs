@@ -82,10 +82,11 @@ pub fn sysinfo(k: &mut Kernel<'_>, out: u64) -> SysResult {
     let mut buffer = [0u8; BYTES];
     let total = u64::from(k.mem.limit_pages());
     let free = total.saturating_sub(u64::from(k.mem.used_pages()));
+    let [total, free] = [total, free].map(|pages| pages * PAGE_SIZE as u64);
     let load = (sched::runnable(k) as u64) << LOAD_SHIFT;
     let processes = k.processes.iter().filter(|p| p.state != DEAD).count() as u64;
-    // uptime, three loads, total and free memory in units, shared and buffers, swap, processes,
-    // high memory, size of the unit.
+    // Uptime, three loads, total and free memory, processes, and the unit of memory. There are no
+    // shared, buffer, swap and high memory.
     let fields = [
         (0, k.now() / SECOND),
         (8, load),
@@ -94,7 +95,7 @@ pub fn sysinfo(k: &mut Kernel<'_>, out: u64) -> SysResult {
         (32, total),
         (40, free),
         (80, processes),
-        (104, PAGE_SIZE as u64),
+        (104, 1),
     ];
     for (at, value) in fields {
         buffer[at..at + 8].copy_from_slice(&u64::to_le_bytes(value));

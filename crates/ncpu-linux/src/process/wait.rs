@@ -49,7 +49,8 @@ fn matches(k: &Kernel<'_>, child: usize, which: Which, options: u32) -> bool {
         Which::Group(group) => c.group == group,
         Which::Record(record) => child == record,
     };
-    c.state != DEAD && c.parent as usize == k.current_process() && of_kind && meant
+    let is_child = c.parent as usize == k.current_process() && c.adopted == 0;
+    c.state != DEAD && is_child && of_kind && meant
 }
 
 fn event(k: &Kernel<'_>, process: usize, options: u32) -> Option<Event> {

@@ -64,11 +64,12 @@ pub fn kill(k: &mut Kernel<'_>, pid: i32, signal: i32) -> SysResult {
     let own = k.current_process();
     let group = if pid == 0 { k.processes[own].group } else { pid.unsigned_abs() };
     let everyone = pid == -1;
+    let init = k.header.first_is_init;
     let mut result = Err(Errno::ESRCH);
     for process in 0..k.processes.len() {
         let p = &k.processes[process];
         let meant = if everyone {
-            p.state == ALIVE && p.pid > 1 && process != own
+            p.state == ALIVE && p.pid > init && process != own
         } else {
             p.state != DEAD && p.group == group
         };

@@ -93,7 +93,7 @@ fn is_ignored(kernel: &Kernel<'_>, process: usize, blocked: u64, signal: u32) ->
 /// Whether default actions do not apply to the process (`pid_namespaces(7)`, "The namespace init
 /// process").
 pub(super) fn is_protected(kernel: &Kernel<'_>, process: usize) -> bool {
-    kernel.header.init_protected != 0 && kernel.processes[process].pid == 1
+    kernel.header.first_is_init != 0 && kernel.processes[process].pid == 1
 }
 
 /// Sends a signal; EAGAIN when a real-time signal with details cannot be queued.
@@ -202,7 +202,7 @@ pub(super) fn stop(kernel: &mut Kernel<'_>, process: usize, signal: u32) {
 fn notify_parent(kernel: &mut Kernel<'_>, process: usize, code: i32, status: i32) {
     let p = &kernel.processes[process];
     let parent = p.parent;
-    if parent == NO_PARENT {
+    if parent == NO_PARENT || p.adopted != 0 {
         return;
     }
     let info = child_info(kernel, process, SIGCHLD, code, status);

@@ -91,8 +91,8 @@ fn set_owner(k: &mut Kernel<'_>, node: Node, uid: u32, gid: u32) -> SysResult {
         Place::Proc => return Err(Errno::EPERM.into()),
         Place::Host(_) => {
             // A host folder's owners are what the mount shows.
-            let same = (uid == UNCHANGED || uid == status.uid)
-                && (gid == UNCHANGED || gid == status.gid);
+            let same =
+                (uid == UNCHANGED || uid == status.uid) && (gid == UNCHANGED || gid == status.gid);
             return if same { Ok(0) } else { Err(Errno::EPERM.into()) };
         }
         _ => {}
@@ -230,13 +230,7 @@ pub fn faccessat2(k: &mut Kernel<'_>, dirfd: i32, path: u64, mask: u32, flags: u
 }
 
 /// `readlinkat(2)`: an empty path names a link opened with O_PATH.
-pub fn readlinkat(
-    k: &mut Kernel<'_>,
-    dirfd: i32,
-    path: u64,
-    buffer: u64,
-    size: i32,
-) -> SysResult {
+pub fn readlinkat(k: &mut Kernel<'_>, dirfd: i32, path: u64, buffer: u64, size: i32) -> SysResult {
     if size <= 0 {
         return Err(Errno::EINVAL.into());
     }

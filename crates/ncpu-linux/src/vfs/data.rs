@@ -5,10 +5,10 @@
 
 use super::inode::{self, Place};
 use super::{Inode, Node};
-use crate::Errno;
 use crate::image::Kernel;
 use crate::rom::{Ino, S_IFLNK, S_IFMT, S_IFREG};
 use crate::user::{Dest, Source};
+use crate::{Errno, mm};
 use ncpu_machine::{PAGE_SIZE, Ppn};
 
 const PAGE: u64 = PAGE_SIZE as u64;
@@ -64,6 +64,11 @@ fn shown(k: &Kernel<'_>, inode: &Inode, index: u64) -> Option<Ppn> {
     })
 }
 
+/// Whether a node of the overlay has a page of its own at `index`.
+pub(crate) fn has_page(k: &Kernel<'_>, node: Node, index: u64) -> bool {
+    inode::record(k, node).is_some_and(|at| own(k, &k.inodes[at], index).is_some())
+}
+
 /// The page of its own at `index` of record `at`, made if needed with what the file shows there.
 fn make(k: &mut Kernel<'_>, at: usize, index: u64) -> Result<Ppn, Errno> {
     let inode = k.inodes[at];
@@ -116,10 +121,9 @@ fn make(k: &mut Kernel<'_>, at: usize, index: u64) -> Result<Ppn, Errno> {
         return Err(error);
     }
     k.inodes[at].page_count += 1;
-    if source.is_some() {
+    if source.is_some() && inode.references != 0 {
         // Mappings show the page of the image and must see the new one from now on.
-        let node = if inode.origin != 0 { Node(inode.origin) } else { Node::overlay(at) };
-        crate::mm::forget_pages(k, node, index, index + 1, false);
+        mm::forget_pages(k, inode::node_of(&inode, at), index, index + 1, false);
     }
     Ok(page)
 }
@@ -354,7 +358,7 @@ pub(crate) fn truncate(k: &mut Kernel<'_>, node: Node, size: u64) -> Result<(), 
     }
     k.inodes[at].size = size;
     if size < old {
-        crate::mm::forget_pages(k, node, size.div_ceil(PAGE), u64::MAX, true);
+        mm::forget_pages(k, node, size.div_ceil(PAGE), u64::MAX, true);
     }
     inode::touch(k, at);
     super::access::drop_privilege_bits(k, at);
@@ -381,7 +385,9 @@ pub(crate) fn punch(k: &mut Kernel<'_>, node: Node, from: u64, to: u64) -> Resul
             }
         }
     }
-    crate::mm::forget_pages(k, node, from / PAGE, to.div_ceil(PAGE), false);
+    if k.inodes[at].references != 0 {
+        mm::forget_pages(k, node, from / PAGE, to.div_ceil(PAGE), false);
+    }
     inode::touch(k, at);
     Ok(())
 }

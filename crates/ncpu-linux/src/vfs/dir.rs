@@ -11,7 +11,7 @@ use crate::image::Kernel;
 use crate::rom::{Ino, S_IFDIR, S_IFMT};
 
 /// Longest name.
-pub const NAME_MAX: usize = 255;
+pub(crate) const NAME_MAX: usize = 255;
 
 /// A name in a buffer of its own.
 #[derive(Clone, Copy)]
@@ -208,7 +208,37 @@ fn free_entry(k: &mut Kernel<'_>, index: usize) {
     k.header.vfs.dentry_free = this;
 }
 
-/// Frees all entries of a directory that goes away.
+/// Keeps the last name of a file that is used on without one, for /proc. Without room it is lost.
+pub(crate) fn remember(k: &mut Kernel<'_>, at: usize, parent: Node, name: &[u8]) {
+    if k.inodes[at].first_entry != 0 || name.len() > NAME_MAX {
+        return;
+    }
+    if let Ok(index) = alloc(k) {
+        let entry = &mut k.dentries[index];
+        *entry = Dentry {
+            parent: parent.0,
+            node: 0,
+            chain: 0,
+            next: 0,
+            previous: 0,
+            position: 0,
+            length: name.len() as u32,
+            name: [0; 256],
+        };
+        entry.name[..name.len()].copy_from_slice(name);
+        k.inodes[at].first_entry = index as u32 + 1;
+        k.inodes[at].parent = parent.0;
+    }
+}
+
+/// The last name of a file that has none any more.
+pub(crate) fn remembered(k: &Kernel<'_>, node: Node) -> Option<Name> {
+    let inode = k.inodes.get(inode::record(k, node)?)?;
+    let entry = k.dentries.get(inode.first_entry.checked_sub(1)? as usize)?;
+    Name::new(entry.name.get(..entry.length as usize)?).ok()
+}
+
+/// Frees all entries of a directory, or the remembered name of a file, that goes away.
 pub(crate) fn free_entries(k: &mut Kernel<'_>, at: usize) {
     let mut next = core::mem::take(&mut k.inodes[at].first_entry);
     k.inodes[at].last_entry = 0;
@@ -226,6 +256,8 @@ pub(crate) struct Listed {
     pub node: Node,
     /// Its name.
     pub name: Name,
+    /// Its type (`DT_*`) where the directory says it, else 0.
+    pub kind: u32,
 }
 
 /// Positions `.` and `..`.
@@ -247,6 +279,7 @@ pub(crate) fn next(k: &Kernel<'_>, dir: Node, position: u64, hint: &mut u32) -> 
                     next: position,
                     node: Node(child.0),
                     name: Name::new(name).ok()?,
+                    kind: 0,
                 });
             }
         }
@@ -263,6 +296,7 @@ pub(crate) fn next(k: &Kernel<'_>, dir: Node, position: u64, hint: &mut u32) -> 
                 next: at + 1,
                 node: Node(entry.node),
                 name: Name::new(entry.name.get(..entry.length as usize)?).ok()?,
+                kind: 0,
             });
         }
         next = entry.next;

@@ -331,9 +331,8 @@ fn learn(k: &mut Kernel<'_>, index: usize, answer: Answer) -> Result<(), Errno> 
     let stat = Stat::decode(&bytes);
     let stamp = stamp(k);
     let node = &k.host_nodes[index];
-    let same =
-        (node.size, node.ino, node.times[1], node.times[2]) == (stat.size, stat.ino, stat.times[1], stat.times[2]);
-    if !same {
+    let before = [node.size, node.ino, node.times[1], node.times[2]];
+    if before != [stat.size, stat.ino, stat.times[1], stat.times[2]] {
         drop_cache(k, index);
     }
     let node = &mut k.host_nodes[index];
@@ -377,12 +376,8 @@ fn child(k: &mut Kernel<'_>, dir: usize, name: &[u8]) -> Result<usize, Errno> {
     if let Some(index) = known {
         return Ok(index);
     }
-    let mut record = HostNode {
-        mount: k.host_nodes[dir].mount,
-        parent,
-        length: name.len() as u32,
-        ..FREE
-    };
+    let mut record =
+        HostNode { mount: k.host_nodes[dir].mount, parent, length: name.len() as u32, ..FREE };
     record.name.get_mut(..name.len()).ok_or(Errno::ENAMETOOLONG)?.copy_from_slice(name);
     alloc(k, record)
 }
@@ -420,7 +415,7 @@ pub(crate) fn read_link(k: &mut Kernel<'_>, node: Node, out: &mut [u8]) -> Resul
     let index = index_of(k, node)?;
     // The target is kept like a page of contents, for a path with several links.
     let cache = cached(k, index)?;
-    if k.inodes.get(cache_index(cache)).is_some_and(|inode| inode.size == 0) {
+    if inode::record(k, cache).is_some_and(|at| k.inodes[at].size == 0) {
         let question = Question::new(k, index, &[])?;
         let answer = ask(k, index, operation::READ_LINK, [0; 4], question.get())?;
         let mut target = [0; PAGE_SIZE];
@@ -428,13 +423,6 @@ pub(crate) fn read_link(k: &mut Kernel<'_>, node: Node, out: &mut [u8]) -> Resul
         data::write_node(k, cache, 0, &target[..length])?;
     }
     data::read_node(k, cache, 0, out)
-}
-
-fn cache_index(cache: Node) -> usize {
-    match cache.place() {
-        Place::Overlay(index) => index,
-        _ => usize::MAX,
-    }
 }
 
 /// The overlay node that holds what has been read of the file.
@@ -548,12 +536,7 @@ pub(crate) fn map_page(k: &mut Kernel<'_>, node: Node, page: u64) -> Result<Ppn,
     data::map_page(k, cache, page, false)
 }
 
-pub(crate) fn create(
-    k: &mut Kernel<'_>,
-    dir: Node,
-    name: &[u8],
-    mode: u32,
-) -> Result<Node, Errno> {
+pub(crate) fn create(k: &mut Kernel<'_>, dir: Node, name: &[u8], mode: u32) -> Result<Node, Errno> {
     let dir = index_of(k, dir)?;
     let index = child(k, dir, name)?;
     let question = Question::new(k, index, &[])?;
@@ -615,16 +598,6 @@ pub(crate) fn rename(
     let replaced = child(k, to, to_name)?;
     changed(k, old);
     changed(k, replaced);
-    for node in k.host_nodes.iter_mut().filter(|node| node.mount != 0) {
-        // Nodes below a moved directory, and those who have the file open, go with it.
-        let (o, r) = (old as u32 + 1, replaced as u32 + 1);
-        node.parent = match node.parent {
-            parent if parent == o => r,
-            parent if parent == r && flags != 0 => o,
-            parent => parent,
-        };
-        node.stamp = 0;
-    }
     let moved = k.host_nodes[old];
     let target = k.host_nodes[replaced];
     k.host_nodes[old].name = target.name;
@@ -663,7 +636,6 @@ pub(crate) fn set_times(
 /// The entry of a directory at or after `position` (2 is the first).
 pub(crate) fn next(k: &mut Kernel<'_>, dir: Node, position: u64) -> Result<Option<Listed>, Errno> {
     let index = index_of(k, dir)?;
-    // The listing is kept like contents: entries from `LISTING` on, one slot for each.
     let cache = listing(k, index)?;
     let entry = position.max(2) - 2;
     let at = entry * LISTING_SLOT;
@@ -671,20 +643,22 @@ pub(crate) fn next(k: &mut Kernel<'_>, dir: Node, position: u64) -> Result<Optio
     if data::read_node(k, cache, at, &mut slot)? != slot.len() || slot[0] == 0 {
         return Ok(None);
     }
-    let name = slot.get(1..1 + slot[0] as usize).ok_or(Errno::EIO)?;
+    let name = slot.get(2..2 + slot[0] as usize).ok_or(Errno::EIO)?;
     let child = child(k, index, name)?;
-    Ok(Some(Listed { next: entry + 3, node: node_of(child), name: Name::new(name)? }))
+    let kind = u32::from(slot[1]);
+    Ok(Some(Listed { next: entry + 3, node: node_of(child), name: Name::new(name)?, kind }))
 }
 
-/// Bytes for each entry of a listing: the length of its name, and the name.
-const LISTING_SLOT: u64 = 256;
+/// Bytes for each entry of a listing: the length of its name, its type, and the name.
+const LISTING_SLOT: u64 = 257;
 
-/// The listing of a directory, read anew for each call.
+/// The listing of a directory, kept until the directory changes. Its node's access time is 1 when it
+/// is whole; until then its change time is the stamp of the call that asks for it.
 fn listing(k: &mut Kernel<'_>, index: usize) -> Result<Node, Errno> {
+    const WHOLE: u64 = 1;
     let cache = cached(k, index)?;
-    let at = cache_index(cache);
-    // `origin_size` has no other use in a node that shadows nothing: the stamp of a whole listing.
-    if k.inodes[at].times[0] == stamp(k) {
+    let at = inode::record(k, cache).ok_or(Errno::EIO)?;
+    if k.inodes[at].times[0] == WHOLE {
         return Ok(cache);
     }
     if k.inodes[at].times[2] != stamp(k) {
@@ -700,19 +674,19 @@ fn listing(k: &mut Kernel<'_>, index: usize) -> Result<Node, Errno> {
         let length = answer.finish(k, &mut bytes);
         let mut rest = &bytes[..length];
         for entry in 0..count {
-            let [size, names @ ..] = rest else { return Err(Errno::EIO) };
-            let size = usize::from(*size);
-            if size == 0 || size > names.len() {
+            let size = 2 + usize::from(*rest.first().ok_or(Errno::EIO)?);
+            if size == 2 || size > rest.len() {
                 return Err(Errno::EIO);
             }
+            let (front, behind) = rest.split_at(size);
             let mut slot = [0; LISTING_SLOT as usize];
-            slot[..=size].copy_from_slice(&rest[..=size]);
+            slot[..size].copy_from_slice(front);
             data::write_node(k, cache, (known + entry) * LISTING_SLOT, &slot)?;
-            rest = &rest[1 + size..];
+            rest = behind;
         }
         k.inodes[at].times[2] = stamp(k);
         if count == 0 {
-            k.inodes[at].times[0] = stamp(k);
+            k.inodes[at].times[0] = WHOLE;
             return Ok(cache);
         }
     }

@@ -68,6 +68,11 @@ fn hash_of(k: &Kernel<'_>, ino: Ino) -> usize {
     ino.0.wrapping_mul(0x9e37_79b1) as usize % k.shadow_hash.len().max(1)
 }
 
+/// The node that record `at` belongs to.
+pub(crate) const fn node_of(inode: &Inode, at: usize) -> Node {
+    if inode.origin != 0 { Node(inode.origin) } else { Node::overlay(at) }
+}
+
 /// Index of the node's record, if it has one.
 pub(crate) fn record(k: &Kernel<'_>, node: Node) -> Option<usize> {
     match node.place() {
@@ -166,12 +171,16 @@ pub fn hold(k: &mut Kernel<'_>, node: Node) {
                 k.inodes[index].references = k.inodes[index].references.saturating_add(1);
             }
         }
+        Place::Host(index) => super::hostfs::hold(k, index),
         _ => {}
     }
 }
 
 /// Drops a reference; the last one of a node without links frees it.
 pub fn drop_node(k: &mut Kernel<'_>, node: Node) {
+    if let Place::Host(index) = node.place() {
+        super::hostfs::release(k, index);
+    }
     if let Some(index) = record(k, node) {
         let inode = &mut k.inodes[index];
         inode.references = inode.references.saturating_sub(1);
@@ -187,9 +196,8 @@ pub(crate) fn collect(k: &mut Kernel<'_>, node: Node) {
     if inode.references != 0 || needed {
         return;
     }
-    if inode.mode & S_IFMT == S_IFDIR {
-        dir::free_entries(k, index);
-    } else {
+    dir::free_entries(k, index);
+    if inode.mode & S_IFMT != S_IFDIR {
         data::free(k, index);
     }
     if inode.origin != 0 {

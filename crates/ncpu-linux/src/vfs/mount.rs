@@ -279,7 +279,11 @@ pub fn mount(
         return Err(Errno::EPERM.into());
     }
     // An old magic number in the upper half means nothing (mount(2)).
-    let flags = if flags as u32 & 0xffff_0000 == 0xc0ed_0000 { flags as u32 & 0xffff } else { flags as u32 };
+    let flags = if flags as u32 & 0xffff_0000 == 0xc0ed_0000 {
+        flags as u32 & 0xffff
+    } else {
+        flags as u32
+    };
     if flags & REMOUNT != 0 {
         let at = (0..k.mounts.len())
             .rfind(|&at| k.mounts[at].kind != 0 && k.mounts[at].root == point.0)

@@ -201,7 +201,7 @@ fn open_as(
 fn make(k: &mut Kernel<'_>, found: &Found, mode: u32) -> Result<Node, Errno> {
     debug_assert!(found.last == Last::Name);
     if let Place::Proc = found.dir.place() {
-        return Err(Errno::ENOENT);
+        return Err(Errno::EACCES);
     }
     access::may_change_dir(k, found.dir)?;
     let mode = S_IFREG | tree::masked(k, mode & 0o7777);
@@ -376,13 +376,15 @@ pub fn memfd_create(k: &mut Kernel<'_>, name: u64, flags: u32) -> SysResult {
     if flags & !(CLOEXEC | ALLOW_SEALING) != 0 {
         return Err(Errno::EINVAL.into());
     }
-    let mut buffer = [0; NAME_MAX + 1];
-    k.read_string(name, &mut buffer).map_err(|error| match error {
-        Errno::ENAMETOOLONG => Errno::EINVAL,
-        error => error,
-    })?;
+    const PREFIX: &[u8] = b"memfd:";
+    let mut buffer = [0; PREFIX.len() + NAME_MAX + 1];
+    buffer[..PREFIX.len()].copy_from_slice(PREFIX);
+    let length = k
+        .read_string(name, &mut buffer[PREFIX.len()..])
+        .map_err(|error| if error == Errno::ENAMETOOLONG { Errno::EINVAL } else { error })?
+        .len();
     let file = file::alloc(k)?;
-    let result = memfd(k, file, flags & ALLOW_SEALING != 0)
+    let result = memfd(k, file, &buffer[..PREFIX.len() + length], flags & ALLOW_SEALING != 0)
         .and_then(|()| file::install(k, file, flags & CLOEXEC != 0, 0));
     match result {
         Ok(fd) => Ok(fd as u64),
@@ -393,9 +395,10 @@ pub fn memfd_create(k: &mut Kernel<'_>, name: u64, flags: u32) -> SysResult {
     }
 }
 
-fn memfd(k: &mut Kernel<'_>, file: usize, sealable: bool) -> Result<(), Errno> {
+fn memfd(k: &mut Kernel<'_>, file: usize, name: &[u8], sealable: bool) -> Result<(), Errno> {
     let node = anonymous(k, S_IFREG | 0o777)?;
     let at = inode::change(k, node)?;
+    dir::remember(k, at, Node::ROOT, name);
     if sealable {
         k.inodes[at].flags |= inode_flags::SEALABLE;
     } else {
@@ -412,4 +415,3 @@ pub fn anonymous(k: &mut Kernel<'_>, mode: u32) -> Result<Node, Errno> {
     inode::hold(k, node);
     Ok(node)
 }
-

@@ -42,6 +42,9 @@ pub fn path_of<'b>(k: &mut Kernel<'_>, node: Node, out: &'b mut [u8]) -> Result<
         let (parent, name) = match node.place() {
             Place::Proc => proc::name_of(k, node).map(|name| (proc::parent(k, node), name)),
             Place::Host(_) => hostfs::name_of(k, node).map(|name| (hostfs::parent(k, node), name)),
+            _ if gone && start == bottom => {
+                dir::parent(k, node).and_then(|parent| Some((parent, dir::remembered(k, node)?)))
+            }
             _ => dir::parent(k, node)
                 .and_then(|parent| Some((parent, dir::name_of(k, parent, node)?))),
         }

@@ -4,9 +4,7 @@ use super::inode::{self, Place};
 use super::mount::{self, kind};
 use super::walk::{self, EMPTY_PATH, FOLLOW};
 use super::{AT_FDCWD, Node, Status};
-use crate::abi::fcntl::{
-    AT_EMPTY_PATH, AT_NO_AUTOMOUNT, AT_STATX_SYNC_TYPE, AT_SYMLINK_NOFOLLOW,
-};
+use crate::abi::fcntl::{AT_EMPTY_PATH, AT_NO_AUTOMOUNT, AT_STATX_SYNC_TYPE, AT_SYMLINK_NOFOLLOW};
 use crate::abi::stat::{self, Fields};
 use crate::file::{self, kind as file_kind};
 use crate::image::Kernel;

@@ -43,12 +43,12 @@ pub(crate) struct Text {
 
 impl Text {
     /// A writer to the start of an empty node.
-    pub fn new(node: Node) -> Text {
+    pub(crate) fn new(node: Node) -> Text {
         Text { node, offset: 0, buffer: [0; 256], filled: 0, failed: None }
     }
 
     /// Appends bytes.
-    pub fn put(&mut self, k: &mut Kernel<'_>, bytes: &[u8]) -> &mut Self {
+    pub(crate) fn put(&mut self, k: &mut Kernel<'_>, bytes: &[u8]) -> &mut Self {
         let mut bytes = bytes;
         while !bytes.is_empty() {
             let count = bytes.len().min(self.buffer.len() - self.filled);
@@ -73,13 +73,13 @@ impl Text {
     }
 
     /// Appends a decimal number.
-    pub fn dec(&mut self, k: &mut Kernel<'_>, value: u64) -> &mut Self {
+    pub(crate) fn dec(&mut self, k: &mut Kernel<'_>, value: u64) -> &mut Self {
         let mut digits = [0; 20];
         self.put(k, decimal(value, &mut digits))
     }
 
     /// Appends a signed decimal number.
-    pub fn signed(&mut self, k: &mut Kernel<'_>, value: i64) -> &mut Self {
+    pub(crate) fn signed(&mut self, k: &mut Kernel<'_>, value: i64) -> &mut Self {
         if value < 0 {
             self.put(k, b"-");
         }
@@ -87,26 +87,26 @@ impl Text {
     }
 
     /// Appends a decimal number, right-aligned in `width` columns.
-    pub fn right(&mut self, k: &mut Kernel<'_>, value: u64, width: usize) -> &mut Self {
+    pub(crate) fn right(&mut self, k: &mut Kernel<'_>, value: u64, width: usize) -> &mut Self {
         let mut digits = [0; 20];
         let digits = decimal(value, &mut digits);
         self.pad(k, b' ', width.saturating_sub(digits.len())).put(k, digits)
     }
 
     /// Appends a decimal number with leading zeros.
-    pub fn zeros(&mut self, k: &mut Kernel<'_>, value: u64, width: usize) -> &mut Self {
+    pub(crate) fn zeros(&mut self, k: &mut Kernel<'_>, value: u64, width: usize) -> &mut Self {
         let mut digits = [0; 20];
         let digits = decimal(value, &mut digits);
         self.pad(k, b'0', width.saturating_sub(digits.len())).put(k, digits)
     }
 
     /// Appends text, left-aligned in `width` columns.
-    pub fn left(&mut self, k: &mut Kernel<'_>, text: &[u8], width: usize) -> &mut Self {
+    pub(crate) fn left(&mut self, k: &mut Kernel<'_>, text: &[u8], width: usize) -> &mut Self {
         self.put(k, text).pad(k, b' ', width.saturating_sub(text.len()))
     }
 
     /// Appends a byte `count` times.
-    pub fn pad(&mut self, k: &mut Kernel<'_>, byte: u8, count: usize) -> &mut Self {
+    pub(crate) fn pad(&mut self, k: &mut Kernel<'_>, byte: u8, count: usize) -> &mut Self {
         for _ in 0..count {
             self.put(k, &[byte]);
         }
@@ -114,12 +114,12 @@ impl Text {
     }
 
     /// Appends a hexadecimal number of at least `width` digits.
-    pub fn hex(&mut self, k: &mut Kernel<'_>, value: u64, width: usize) -> &mut Self {
+    pub(crate) fn hex(&mut self, k: &mut Kernel<'_>, value: u64, width: usize) -> &mut Self {
         self.power_of_two(k, value, width, 4)
     }
 
     /// Appends an octal number of at least `width` digits.
-    pub fn octal(&mut self, k: &mut Kernel<'_>, value: u64, width: usize) -> &mut Self {
+    pub(crate) fn octal(&mut self, k: &mut Kernel<'_>, value: u64, width: usize) -> &mut Self {
         self.power_of_two(k, value, width, 3)
     }
 
@@ -142,12 +142,12 @@ impl Text {
     }
 
     /// Bytes appended so far.
-    pub fn length(&self) -> u64 {
+    pub(crate) fn length(&self) -> u64 {
         self.offset + self.filled as u64
     }
 
     /// Writes what is left; the first error of all writing.
-    pub fn finish(&mut self, k: &mut Kernel<'_>) -> Result<(), Errno> {
+    pub(crate) fn finish(&mut self, k: &mut Kernel<'_>) -> Result<(), Errno> {
         self.flush(k);
         self.failed.map_or(Ok(()), Err)
     }

@@ -11,14 +11,14 @@ use crate::{Errno, SysResult};
 
 /// inotify(7) event bits.
 mod event {
-    pub const MOVED_FROM: u32 = 0x40;
-    pub const MOVED_TO: u32 = 0x80;
-    pub const CREATE: u32 = 0x100;
-    pub const DELETE: u32 = 0x200;
-    pub const DELETE_SELF: u32 = 0x400;
-    pub const MOVE_SELF: u32 = 0x800;
-    pub const ATTRIB: u32 = 4;
-    pub const ISDIR: u32 = 1 << 30;
+    pub(super) const MOVED_FROM: u32 = 0x40;
+    pub(super) const MOVED_TO: u32 = 0x80;
+    pub(super) const CREATE: u32 = 0x100;
+    pub(super) const DELETE: u32 = 0x200;
+    pub(super) const DELETE_SELF: u32 = 0x400;
+    pub(super) const MOVE_SELF: u32 = 0x800;
+    pub(super) const ATTRIB: u32 = 4;
+    pub(super) const ISDIR: u32 = 1 << 30;
 }
 
 /// Most links of a node, as on ext4.
@@ -75,23 +75,18 @@ fn add_links(k: &mut Kernel<'_>, node: Node, change: i32) {
 }
 
 /// Removes a name of a node; the last one frees it once nothing uses it.
-pub(crate) fn unlink(
-    k: &mut Kernel<'_>,
-    dir: Node,
-    name: &[u8],
-    node: Node,
-) -> Result<(), Errno> {
+pub(crate) fn unlink(k: &mut Kernel<'_>, dir: Node, name: &[u8], node: Node) -> Result<(), Errno> {
     let at = inode::change(k, node)?;
     dir::remove(k, dir, name)?;
     let directory = is_directory(k.inodes[at].mode);
-    forget_link(k, dir, node);
+    forget_link(k, dir, name, node);
     let kind = if directory { event::ISDIR } else { 0 };
     notify(k, dir, node, event::DELETE | kind, 0, name);
     Ok(())
 }
 
 /// Counts a removed name: a directory goes with its only one.
-fn forget_link(k: &mut Kernel<'_>, dir: Node, node: Node) {
+fn forget_link(k: &mut Kernel<'_>, dir: Node, name: &[u8], node: Node) {
     let Some(at) = inode::record(k, node) else { return };
     if is_directory(k.inodes[at].mode) {
         add_links(k, node, -2);
@@ -100,6 +95,9 @@ fn forget_link(k: &mut Kernel<'_>, dir: Node, node: Node) {
         add_links(k, node, -1);
     }
     let gone = k.inodes[at].links == 0;
+    if gone && k.inodes[at].references != 0 && !is_directory(k.inodes[at].mode) {
+        dir::remember(k, at, dir, name);
+    }
     notify(k, Node::NONE, node, if gone { event::DELETE_SELF } else { event::ATTRIB }, 0, &[]);
     inode::collect(k, node);
 }
@@ -118,7 +116,7 @@ fn vacant(k: &mut Kernel<'_>, found: &Found, directory: bool) -> Result<(), Errn
         return Err(Errno::ENOENT);
     }
     if let Place::Proc = found.dir.place() {
-        return Err(Errno::EACCES);
+        return Err(Errno::EPERM);
     }
     access::may_change_dir(k, found.dir)
 }
@@ -445,7 +443,7 @@ fn replace(k: &mut Kernel<'_>, old: &Found, new: &Found, old_dir: bool) -> Resul
         return Err(error);
     }
     if new.node != Node::NONE {
-        forget_link(k, new.dir, new.node);
+        forget_link(k, new.dir, new.name.get(), new.node);
     }
     let now = k.wall_time();
     k.inodes[at].times[2] = now;

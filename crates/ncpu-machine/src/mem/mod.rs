@@ -274,7 +274,20 @@ impl<'m> Mem<'m> {
     }
 
     /// Host address of the byte at `address` after checking the right and refilling the TLB.
+    #[inline]
     pub(crate) fn resolve(&mut self, address: u64, access: Access) -> Result<*mut u8, Fault> {
+        let entry = &self.tlb.0[Tlb::index(address)];
+        let tag = if access == Access::Write { entry.write } else { entry.read };
+        if (address ^ tag) < PAGE_SIZE as u64 && access != Access::Execute {
+            return Ok(entry.bias.wrapping_add(address as usize));
+        }
+        self.refill(address, access)
+    }
+
+    /// Enters the translation of `address` into the TLB.
+    #[cold]
+    #[inline(never)]
+    fn refill(&mut self, address: u64, access: Access) -> Result<*mut u8, Fault> {
         let untagged = untag(address);
         let page = self
             .translate(self.root(), untagged, access)

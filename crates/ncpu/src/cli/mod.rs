@@ -217,7 +217,7 @@ pub(crate) struct RunArguments {
 
     /// The program and its arguments [default with --rootfs: what a container image says, else a
     /// shell]
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, num_args = 0..)]
+    #[arg(trailing_var_arg = true, num_args = 0..)]
     #[arg(value_names = ["PROGRAM", "ARG"])]
     pub(crate) command: Vec<String>,
 }

@@ -90,6 +90,7 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<u8> {
                     pool.root().rom().ok().and_then(|rom| {
                         explain::in_root(&rom, &program, arguments.rootfs.is_some())
                     });
+                let path = host_program.as_ref().map_or(path, |host| host.display().to_string());
                 match why {
                     Some(why) => eprintln!("ncpu: cannot execute {path:?}: {why}"),
                     None => eprintln!("ncpu: {}", BootError::Execute { path, errno }),

@@ -7,7 +7,9 @@ use crate::report::{End, Figures, Report};
 use anyhow::{Context, bail};
 use ncpu_alu::NativeAlu;
 use ncpu_engine::{Host, Machine, Reason, Rules, drive, snapshot, state_hash};
+use std::fs::Permissions;
 use std::io::{BufWriter, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -80,7 +82,9 @@ impl Session<'_> {
             _ => Path::new("."),
         };
         let mut write = || -> anyhow::Result<()> {
-            let file = tempfile::NamedTempFile::new_in(folder)?;
+            // Less the umask, as for any file that a program makes.
+            let mode = Permissions::from_mode(0o666);
+            let file = tempfile::Builder::new().permissions(mode).tempfile_in(folder)?;
             let mut out = BufWriter::new(file);
             snapshot::save(&mut self.machine, &mut out)?;
             out.flush()?;
@@ -136,6 +140,8 @@ impl Outcome {
                 "ncpu: stopped: the fuel of {} instructions is used up",
                 options.fuel.unwrap_or(0)
             ),
+            // The cursor is wherever the guest left it.
+            Reason::Quit => eprintln!("\nncpu: ended by Ctrl-]"),
             Reason::Timeout => eprintln!("ncpu: stopped: the time limit is over"),
             Reason::Deadlock => {
                 bail!("stopped: every task of the machine waits for something that cannot happen")

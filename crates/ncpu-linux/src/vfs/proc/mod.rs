@@ -16,13 +16,13 @@ mod system;
 use super::dir::{Listed, Name};
 use super::text::{self, Text};
 use super::{Node, Status, access, data, mount, open, path};
+use crate::Errno;
 use crate::file::{self, DESCRIPTORS, kind};
 use crate::image::Kernel;
 use crate::mm;
 use crate::rom::{S_IFDIR, S_IFLNK, S_IFMT, S_IFREG};
 use crate::user::{Dest, Source};
 use crate::vfs::stat::object_number;
-use crate::Errno;
 use process::P;
 use system::G;
 
@@ -124,9 +124,7 @@ pub(crate) fn lookup(k: &mut Kernel<'_>, dir: Node, name: &[u8]) -> Result<Optio
 
 pub(crate) fn parent(k: &Kernel<'_>, node: Node) -> Node {
     match item(k, node) {
-        Ok(Item::System(row)) => {
-            system_node(system::TABLE[row as usize].parent.unwrap_or(G::Root))
-        }
+        Ok(Item::System(row)) => system_node(system::TABLE[row as usize].parent.unwrap_or(G::Root)),
         Ok(Item::Process(subject, P::Dir, _)) => match subject.task {
             Some(_) => process_node(Subject { task: None, ..subject }, P::Task, 0),
             None => ROOT,
@@ -163,7 +161,7 @@ pub(crate) fn next(k: &mut Kernel<'_>, dir: Node, position: u64) -> Result<Optio
     let row = position.max(2) - 2;
     let what = item(k, dir)?;
     let listed = |next: u64, node: Node, name: Option<Name>| {
-        name.map(|name| Listed { next: next + 3, node, name })
+        name.map(|name| Listed { next: next + 3, node, name, kind: 0 })
     };
     if row < ROWS {
         let start = row as usize;
@@ -191,16 +189,12 @@ pub(crate) fn next(k: &mut Kernel<'_>, dir: Node, position: u64) -> Result<Optio
             .enumerate()
             .filter(|(_, p)| p.state != 0 && p.pid >= from)
             .min_by_key(|(_, p)| p.pid)
-            .map(|(process, p)| {
-                (p.pid, process_node(Subject { process, task: None }, P::Dir, 0))
-            }),
+            .map(|(process, p)| (p.pid, process_node(Subject { process, task: None }, P::Dir, 0))),
         Item::Process(subject, P::Task, _) => k
             .tasks
             .iter()
             .enumerate()
-            .filter(|(_, t)| {
-                t.state != 0 && t.process as usize == subject.process && t.tid >= from
-            })
+            .filter(|(_, t)| t.state != 0 && t.process as usize == subject.process && t.tid >= from)
             .min_by_key(|(_, t)| t.tid)
             .map(|(task, t)| {
                 (t.tid, process_node(Subject { task: Some(task), ..subject }, P::Dir, 0))
@@ -213,9 +207,7 @@ pub(crate) fn next(k: &mut Kernel<'_>, dir: Node, position: u64) -> Result<Optio
         }
         _ => None,
     };
-    Ok(found.and_then(|(number, node)| {
-        listed(ROWS + u64::from(number), node, number_name(number))
-    }))
+    Ok(found.and_then(|(number, node)| listed(ROWS + u64::from(number), node, number_name(number))))
 }
 
 pub(crate) fn status(k: &mut Kernel<'_>, node: Node) -> Result<Status, Errno> {
@@ -255,10 +247,7 @@ fn may_inspect(k: &Kernel<'_>, process: usize) -> Result<(), Errno> {
 }
 
 /// Where a link leads that is no path: a node, or an open file without one.
-pub(crate) fn jump(
-    k: &mut Kernel<'_>,
-    node: Node,
-) -> Result<Option<(Node, Option<usize>)>, Errno> {
+pub(crate) fn jump(k: &mut Kernel<'_>, node: Node) -> Result<Option<(Node, Option<usize>)>, Errno> {
     if node.place() != super::inode::Place::Proc {
         return Ok(None);
     }

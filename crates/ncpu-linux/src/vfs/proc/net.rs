@@ -22,9 +22,8 @@ pub(super) fn write(k: &mut Kernel<'_>, row: P, w: &mut Text) {
         P::NetUdp6 => (AF_INET6, SOCK_DGRAM),
         _ => return unix(k, w),
     };
-    let remote: &[u8] = match (family, kind) {
-        (AF_INET, SOCK_STREAM) => b"local_address rem_address   ",
-        (AF_INET, _) => b"local_address rem_address   ",
+    let remote: &[u8] = match family {
+        AF_INET => b"local_address rem_address   ",
         _ => b"local_address                         remote_address                        ",
     };
     w.put(k, if kind == SOCK_STREAM { b"  sl  " } else { b"   sl  " }).put(k, remote);

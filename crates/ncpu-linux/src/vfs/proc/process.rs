@@ -1,7 +1,7 @@
 //! Files of /proc about a process or thread.
 
 use super::system::TICK;
-use super::{Subject, Text, descriptor, memory, may_inspect};
+use super::{Subject, Text, descriptor, may_inspect, memory};
 use crate::Errno;
 use crate::image::Kernel;
 use crate::mm;
@@ -232,12 +232,7 @@ pub(super) fn write(
 }
 
 /// Changes what can be changed: the name of a thread.
-pub(super) fn set(
-    k: &mut Kernel<'_>,
-    subject: Subject,
-    row: P,
-    line: &[u8],
-) -> Result<(), Errno> {
+pub(super) fn set(k: &mut Kernel<'_>, subject: Subject, row: P, line: &[u8]) -> Result<(), Errno> {
     if row != P::Comm {
         return Err(Errno::EPERM);
     }
@@ -361,9 +356,7 @@ fn mount_options(k: &mut Kernel<'_>, at: usize, w: &mut Text) {
     const NOEXEC: u32 = 8;
     let flags = k.mounts[at].flags;
     w.put(k, if flags & mount::RDONLY != 0 { b"ro" } else { b"rw" });
-    for (bit, word) in
-        [(NOSUID, b",nosuid".as_slice()), (NODEV, b",nodev"), (NOEXEC, b",noexec")]
-    {
+    for (bit, word) in [(NOSUID, b",nosuid".as_slice()), (NODEV, b",nodev"), (NOEXEC, b",noexec")] {
         if flags & bit != 0 {
             w.put(k, word);
         }

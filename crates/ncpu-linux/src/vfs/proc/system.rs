@@ -2,9 +2,9 @@
 
 use super::Text;
 use crate::Errno;
+use crate::entropy;
 use crate::image::Kernel;
 use crate::process::{PID_MAX, state, system};
-use crate::entropy;
 
 /// A row: a file, directory or link.
 pub(super) struct Entry {
@@ -230,10 +230,38 @@ fn uuid(k: &mut Kernel<'_>, w: &mut Text, high: u64, low: u64) {
 
 /// Names of the HWCAP bits (arch/arm64/kernel/cpuinfo.c), by number.
 const FEATURES: [&[u8]; 32] = [
-    b"fp", b"asimd", b"evtstrm", b"aes", b"pmull", b"sha1", b"sha2", b"crc32", b"atomics", b"fphp",
-    b"asimdhp", b"cpuid", b"asimdrdm", b"jscvt", b"fcma", b"lrcpc", b"dcpop", b"sha3", b"sm3",
-    b"sm4", b"asimddp", b"sha512", b"sve", b"asimdfhm", b"dit", b"uscat", b"ilrcpc", b"flagm",
-    b"ssbs", b"sb", b"paca", b"pacg",
+    b"fp",
+    b"asimd",
+    b"evtstrm",
+    b"aes",
+    b"pmull",
+    b"sha1",
+    b"sha2",
+    b"crc32",
+    b"atomics",
+    b"fphp",
+    b"asimdhp",
+    b"cpuid",
+    b"asimdrdm",
+    b"jscvt",
+    b"fcma",
+    b"lrcpc",
+    b"dcpop",
+    b"sha3",
+    b"sm3",
+    b"sm4",
+    b"asimddp",
+    b"sha512",
+    b"sve",
+    b"asimdfhm",
+    b"dit",
+    b"uscat",
+    b"ilrcpc",
+    b"flagm",
+    b"ssbs",
+    b"sb",
+    b"paca",
+    b"pacg",
 ];
 
 /// As arch/arm64/kernel/cpuinfo.c prints it.
