@@ -9,11 +9,13 @@
 //! line (`ncpu`).
 
 mod drive;
+mod folders;
 mod hash;
 mod machine;
 pub mod snapshot;
 
 pub use drive::{Ending, Host, Input, Reason, Rules, drive};
+pub use folders::Folders;
 pub use hash::state_hash;
 pub use machine::{Boot, BootError, Machine, Pool, Program, User, boot};
 pub use snapshot::SnapshotError;

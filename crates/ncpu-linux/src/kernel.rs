@@ -158,7 +158,7 @@ impl Kernel<'_> {
             if self.header.host_requests != 0 {
                 return Err(Stop::Host);
             }
-            if self.is_anyone_on(Channel::Console) && crate::tty::console::output_waiting(self) {
+            if crate::tty::console::waits_for_room(self) {
                 return Err(Stop::Output);
             }
             if crate::tty::console::waits_for_input(self) {

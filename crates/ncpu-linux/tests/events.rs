@@ -323,3 +323,35 @@ fn directories_report_their_entries() {
         assert_eq!(p.error(28, &[fd, 1]), Errno::EINVAL);
     });
 }
+
+#[test]
+fn only_those_who_wait_for_it_ask_the_host_for_input() {
+    use ncpu_linux::tty::console::waits_for_input;
+    boot(false, |p| {
+        let task = p.k.current();
+        let sleep = |p: &mut Program<'_, '_>, number, arguments: &[u64]| {
+            let Err(Block::SleepOnce(channel, _)) = p.call(number, arguments) else {
+                panic!("call {number} does not sleep");
+            };
+            (p.k.tasks[task].state, p.k.tasks[task].channel) = (2, channel.key());
+        };
+        let (reader, _) = p.pipe(0);
+        let time = p.put(512, &[word(1), word(0)].concat());
+        let on = |fd: u64| [&(fd as u32).to_le_bytes()[..], &[1, 0, 0, 0]].concat();
+        let records = p.put(0, &on(reader));
+        sleep(p, 73, &[records, 1, time, 0, 8]);
+        assert!(!waits_for_input(p.k));
+        p.put(0, &on(0));
+        sleep(p, 73, &[records, 1, time, 0, 8]);
+        assert!(waits_for_input(p.k));
+        let epoll = p.ok(20, &[0]);
+        let buffer = p.buffer;
+        sleep(p, 22, &[epoll, buffer, 1, 100, 0, 8]);
+        assert!(!waits_for_input(p.k));
+        assert_eq!(control(p, epoll, ADD, 0, EPOLLIN), Errno(0));
+        sleep(p, 22, &[epoll, buffer, 1, 100, 0, 8]);
+        assert!(waits_for_input(p.k));
+        ncpu_linux::tty::console::close_input(p.k);
+        assert!(!waits_for_input(p.k));
+    });
+}

@@ -3,7 +3,7 @@
 use super::{kind, may_read, may_write, table};
 use crate::abi::fcntl::*;
 use crate::image::{Kernel, Record};
-use crate::process::state;
+use crate::process::{Process, state};
 use crate::vfs::{self, Node};
 use crate::{Block, Channel, Errno, SysResult};
 
@@ -15,7 +15,7 @@ pub struct Lock {
     pub node: u32,
     /// One of [`style`].
     pub style: u32,
-    /// Process (index + 1), or open file (index + 1).
+    /// Descriptor table (index + 1), or open file (index + 1).
     pub owner: u32,
     /// 0 shared, 1 exclusive.
     pub exclusive: u32,
@@ -32,7 +32,7 @@ unsafe impl Record for Lock {}
 pub mod style {
     /// flock(2), owned by an open file.
     pub const FLOCK: u32 = 1;
-    /// fcntl(2) F_SETLK, owned by a process.
+    /// fcntl(2) F_SETLK, owned by a process: that is, as in Linux, by its descriptor table.
     pub const POSIX: u32 = 2;
     /// fcntl(2) F_OFD_SETLK, owned by an open file.
     pub const OFD: u32 = 3;
@@ -123,15 +123,8 @@ pub(super) fn closed(k: &mut Kernel<'_>, table: usize, file: usize) {
     if node == 0 || k.locks.iter().all(|lock| lock.node != node) {
         return;
     }
-    for process in 0..k.processes.len() {
-        let p = &k.processes[process];
-        if p.state == 1 && p.fd_table == table as u32 {
-            let owner = process as u32 + 1;
-            drop_where(k, |lock| {
-                lock.node == node && lock.style == style::POSIX && lock.owner == owner
-            });
-        }
-    }
+    let owner = table as u32 + 1;
+    drop_where(k, |lock| lock.node == node && lock.style == style::POSIX && lock.owner == owner);
 }
 
 /// An open file is being closed for good: the locks that it owns go.
@@ -283,7 +276,7 @@ pub(super) fn control(k: &mut Kernel<'_>, file: usize, command: u32, argument: u
     let wanted = Lock {
         node: f.node,
         style: if ofd { style::OFD } else { style::POSIX },
-        owner: if ofd { file as u32 + 1 } else { k.current_process() as u32 + 1 },
+        owner: if ofd { file as u32 + 1 } else { k.processes[k.current_process()].fd_table + 1 },
         exclusive: u32::from(request.kind == F_WRLCK),
         start,
         end,
@@ -305,7 +298,8 @@ pub(super) fn control(k: &mut Kernel<'_>, file: usize, command: u32, argument: u
                     if lock.end == u64::MAX { 0 } else { (lock.end - lock.start) as i64 };
                 request.pid = match lock.style {
                     style::POSIX => {
-                        k.processes.get(lock.owner as usize - 1).map_or(-1, |p| p.pid as i32)
+                        let holder = |p: &&Process| p.state == 1 && p.fd_table + 1 == lock.owner;
+                        k.processes.iter().find(holder).map_or(-1, |p| p.pid as i32)
                     }
                     _ => -1,
                 };

@@ -15,6 +15,7 @@ use crate::abi::poll::{
 };
 use crate::file::{self, kind};
 use crate::image::{Kernel, Record};
+use crate::tty::console;
 use crate::user::{Dest, Source};
 use crate::{Errno, SysResult, net, time};
 
@@ -280,6 +281,19 @@ fn ready(k: &mut Kernel<'_>, item: usize) -> (u32, u32) {
     (if is_edge { events } else { 0 }, events)
 }
 
+/// Whether an entry waits for input from the host.
+pub(crate) fn takes_input(k: &Kernel<'_>, epoll: usize) -> bool {
+    let mut item = first(k, epoll);
+    while let Some(index) = item {
+        let entry = &k.epoll_items[index];
+        if entry.events & EPOLLIN != 0 && console::takes_input(k, entry.file as usize) {
+            return true;
+        }
+        item = next(k, index);
+    }
+    false
+}
+
 /// Reports ready entries into the array at `out`.
 fn collect(k: &mut Kernel<'_>, epoll: usize, out: u64, room: i32) -> Result<u64, Errno> {
     let mut count = 0;
@@ -323,6 +337,8 @@ fn wait(k: &mut Kernel<'_>, epfd: i32, events: u64, max: i32, timeout: Option<u6
         return Err(Errno::EINVAL.into());
     }
     let count = collect(k, epoll, events, max);
+    let polls_input = takes_input(k, epoll);
+    poll::note_input(k, polls_input);
     poll::finish(k, count, timeout)
 }
 

@@ -9,6 +9,7 @@ use crate::abi::poll::{
 };
 use crate::file;
 use crate::image::Kernel;
+use crate::tty::console;
 use crate::{Block, Channel, Errno, SysResult, signal, time};
 
 const RLIMIT_NOFILE: usize = 7;
@@ -31,6 +32,12 @@ pub(super) fn enter_mask(k: &mut Kernel<'_>, address: u64, size: u64) -> Result<
         signal::set_temporary_mask(k, mask);
     }
     Ok(())
+}
+
+/// Remembers whether the call waits for input from the host.
+pub(super) fn note_input(k: &mut Kernel<'_>, polls_input: bool) {
+    let task = k.current();
+    k.tasks[task].call_state[0] = if polls_input { console::POLLS_INPUT } else { 0 };
 }
 
 /// Ends a try of a polling call: with `ready` if that is not zero or the time is over, else it
@@ -91,14 +98,18 @@ fn scan(k: &mut Kernel<'_>, fds: u64, count: u32) -> Result<u64, Errno> {
     if u64::from(count) > k.processes[k.current_process()].limits[RLIMIT_NOFILE][0] {
         return Err(Errno::EINVAL);
     }
-    let mut ready = 0;
+    let (mut ready, mut polls_input) = (0, false);
     for index in 0..u64::from(count) {
         let address = fds.wrapping_add(index * size_of::<PollFd>() as u64);
         let entry: PollFd = k.read_record(address)?;
         let mut events = 0;
         if entry.fd >= 0 {
             events = match file::get(k, entry.fd) {
-                Ok(file) => file::poll(k, file) & (u32::from(entry.events) | EPOLLERR | EPOLLHUP),
+                Ok(file) => {
+                    let wanted = u32::from(entry.events);
+                    polls_input |= wanted & SETS[0] != 0 && console::takes_input(k, file);
+                    file::poll(k, file) & (wanted | EPOLLERR | EPOLLHUP)
+                }
                 Err(_) => POLLNVAL,
             };
         }
@@ -107,6 +118,7 @@ fn scan(k: &mut Kernel<'_>, fds: u64, count: u32) -> Result<u64, Errno> {
             k.write_record(address.wrapping_add(6), &(events as u16))?;
         }
     }
+    note_input(k, polls_input);
     Ok(ready)
 }
 
@@ -163,7 +175,7 @@ fn select(k: &mut Kernel<'_>, count: i32, sets: [u64; 3], is_last: bool) -> Resu
         }
     }
     let mut found = [[0u64; WORDS]; 3];
-    let mut ready = 0;
+    let (mut ready, mut polls_input) = (0, false);
     for fd in 0..count {
         let (word, bit) = (fd / 64, 1u64 << (fd % 64));
         if (wanted[0][word] | wanted[1][word] | wanted[2][word]) & bit == 0 {
@@ -171,6 +183,7 @@ fn select(k: &mut Kernel<'_>, count: i32, sets: [u64; 3], is_last: bool) -> Resu
         }
         let file = file::get(k, fd as i32)?;
         let events = file::poll(k, file);
+        polls_input |= wanted[0][word] & bit != 0 && console::takes_input(k, file);
         for set in 0..3 {
             if wanted[set][word] & bit != 0 && events & SETS[set] != 0 {
                 found[set][word] |= bit;
@@ -178,6 +191,7 @@ fn select(k: &mut Kernel<'_>, count: i32, sets: [u64; 3], is_last: bool) -> Resu
             }
         }
     }
+    note_input(k, polls_input);
     let over = k.tasks[k.current()].call_deadline;
     if ready != 0 || is_last || (over != 0 && k.now() >= over) {
         for (set, &address) in found.iter().zip(&sets) {

@@ -14,6 +14,8 @@ use crate::abi::poll::{EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDNORM, EPOLLWRNORM};
 use crate::abi::termios::FIONREAD;
 use crate::file::{self, File, kind};
 use crate::image::Kernel;
+use crate::ipc::epoll;
+use crate::process::{Task, state};
 use crate::user::{Dest, Source};
 use crate::{Block, Channel, Errno, SysResult, vfs};
 
@@ -201,25 +203,42 @@ pub fn output_waiting(k: &Kernel<'_>) -> bool {
     written != taken
 }
 
-/// Whether a sleeping task may go on if the host gives input or closes it: a reader of it, or a
-/// poller while anything that takes input from the host is open.
+/// Whether a task may go on once the host has drained the output ring.
+pub fn waits_for_room(k: &Kernel<'_>) -> bool {
+    output_waiting(k) && (k.is_anyone_on(Channel::Console) || k.is_anyone_on(Channel::Any))
+}
+
+/// In `call_state[0]` of a task that polls: whether input from the host is among what it waits for.
+pub(crate) const POLLS_INPUT: u64 = 1;
+
+/// Whether an open file gets its input from the host.
+pub(crate) fn takes_input(k: &Kernel<'_>, file: usize) -> bool {
+    let f = &k.files[file];
+    match f.kind {
+        kind::HOST_INPUT => true,
+        kind::TTY => k.header.console_flags & TERMINAL != 0 && f.object == INDEX as u32,
+        kind::EPOLL => epoll::takes_input(k, file),
+        _ => false,
+    }
+}
+
+/// Whether a sleeping task would look again if the host gave input or closed it: a reader or a
+/// poller of what takes input from the host.
 pub fn waits_for_input(k: &Kernel<'_>) -> bool {
     if k.header.console_flags & CLOSED != 0 {
         return false;
     }
-    let is_terminal = k.header.console_flags & TERMINAL != 0;
-    if is_terminal && k.is_anyone_on(Channel::Tty(INDEX as u32)) {
+    let end = k.header.task_end as usize;
+    let any = Channel::Any.key();
+    let polls = |t: &Task| t.channel == any && t.call_state[0] == POLLS_INPUT;
+    if k.tasks[..end].iter().any(|t| t.state == state::SLEEPING && polls(t)) {
         return true;
     }
-    if !is_terminal && k.is_anyone_on(Channel::Console) && output_room(k) != 0 {
-        return true;
+    if k.header.console_flags & TERMINAL != 0 {
+        return k.is_anyone_on(Channel::Tty(INDEX as u32));
     }
-    let takes_input = |file: &File| {
-        file.references != 0
-            && (file.kind == kind::HOST_INPUT
-                || (is_terminal && file.kind == kind::TTY && file.object == INDEX as u32))
-    };
-    k.is_anyone_on(Channel::Any) && k.files.iter().any(takes_input)
+    // Those who wait for room have been woken once the ring is drained.
+    k.is_anyone_on(Channel::Console) && !output_waiting(k)
 }
 
 /// How many bytes [`push_input`] would accept now.
@@ -293,6 +312,9 @@ pub fn drain_output(k: &mut Kernel<'_>, mut take: impl FnMut(u8, &[u8])) {
 
 /// Sets the size of the console terminal.
 pub fn set_window_size(k: &mut Kernel<'_>, rows: u16, columns: u16) {
+    if k.header.console_flags & TERMINAL == 0 {
+        return;
+    }
     super::ensure_console(k);
     job::resize(k, INDEX, [rows, columns, 0, 0]);
 }

@@ -52,7 +52,7 @@ pub struct HostNode {
     pub blocks: u64,
     /// Access, modification and change time.
     pub times: [u64; 3],
-    /// The call for which this is known, see [`stamp`].
+    /// The call for which this is known, see `stamp`.
     pub stamp: u64,
     /// The name.
     pub name: [u8; 256],

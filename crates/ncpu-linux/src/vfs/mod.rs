@@ -7,6 +7,17 @@
 //! - a file made at run time has the number of its [`Inode`] record, with [`Node::OVERLAY`];
 //! - files of /proc are computed from their number ([`Node::PROC`]);
 //! - files of mounted host folders have numbers given out on look-up ([`Node::HOST`]).
+//!
+//! | module | what |
+//! |---|---|
+//! | [`walk`], `path` | from a path to a node, and back |
+//! | `inode`, `data`, `dir` | records, contents and entries of image and overlay |
+//! | [`tree`], [`open`], [`attr`], [`stat`] | the calls on paths and nodes |
+//! | [`mount`], [`access`] | mounts; permissions |
+//! | [`proc`], [`hostfs`] | the file systems that are not records |
+//!
+//! Functions that may need the host fail with [`crate::Errno::HOST_WAIT`], which makes the system
+//! call sleep and run again. Access times are not kept (`noatime`).
 
 pub mod access;
 pub mod attr;

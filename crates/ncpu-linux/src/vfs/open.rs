@@ -199,7 +199,9 @@ fn open_as(
 }
 
 fn make(k: &mut Kernel<'_>, found: &Found, mode: u32) -> Result<Node, Errno> {
-    debug_assert!(found.last == Last::Name);
+    if found.last != Last::Name {
+        return Err(Errno::EEXIST);
+    }
     if let Place::Proc = found.dir.place() {
         return Err(Errno::EACCES);
     }

@@ -70,13 +70,14 @@ pub(super) fn maps(k: &mut Kernel<'_>, subject: Subject, w: &mut Text) {
     for_each(k, subject, |k, mm, vma| line(k, mm, vma, w));
 }
 
-/// Pages of a mapping: present, and of those, how many only this mapping refers to and how many are
-/// pages of no file.
+/// Pages of a mapping: present, and of those, how many only this mapping refers to, how many are
+/// pages of no file, and how many are pages of no file that others refer to.
 #[derive(Clone, Copy, Default)]
 struct Pages {
     present: u64,
     private: u64,
     anonymous: u64,
+    shared_anonymous: u64,
 }
 
 fn pages_of(k: &Kernel<'_>, mm: usize, vma: &Vma) -> Pages {
@@ -93,8 +94,10 @@ fn pages_of(k: &Kernel<'_>, mm: usize, vma: &Vma) -> Pages {
         if entry.is_valid() {
             let page = entry.target();
             pages.present += 1;
-            pages.private += u64::from(k.mem.references(page) == 1);
+            let is_private = k.mem.references(page) == 1;
+            pages.private += u64::from(is_private);
             pages.anonymous += u64::from(vma.is_anonymous());
+            pages.shared_anonymous += u64::from(vma.is_anonymous() && !is_private);
         }
         address += PAGE;
     }
@@ -105,11 +108,13 @@ fn row(k: &mut Kernel<'_>, w: &mut Text, name: &[u8], pages: u64) {
     w.left(k, name, 16).right(k, pages * PAGE_KIB, 8).put(k, b" kB\n");
 }
 
+/// Pages of no file and private copies count as dirty: nothing else holds their bytes.
 fn figures(k: &mut Kernel<'_>, w: &mut Text, pages: Pages) {
+    let shared = pages.present - pages.private;
     row(k, w, b"Rss:", pages.present);
     row(k, w, b"Pss:", pages.present);
-    row(k, w, b"Shared_Clean:", pages.present - pages.private);
-    row(k, w, b"Shared_Dirty:", 0);
+    row(k, w, b"Shared_Clean:", shared - pages.shared_anonymous);
+    row(k, w, b"Shared_Dirty:", pages.shared_anonymous);
     row(k, w, b"Private_Clean:", 0);
     row(k, w, b"Private_Dirty:", pages.private);
     row(k, w, b"Referenced:", pages.present);
@@ -153,6 +158,7 @@ pub(super) fn rollup(k: &mut Kernel<'_>, subject: Subject, w: &mut Text) {
         sum.present += pages.present;
         sum.private += pages.private;
         sum.anonymous += pages.anonymous;
+        sum.shared_anonymous += pages.shared_anonymous;
         first = first.min(vma.start);
         last = last.max(vma.end);
     });

@@ -2,7 +2,7 @@
 //!
 //! A node of /proc is 30 bits below [`Node::PROC`]: whether it belongs to a thread (bit 29), the
 //! process or task it is about (index + 1 in bits 16 to 28; 0 for what concerns the whole machine),
-//! a row of [`system::TABLE`] or [`process::TABLE`] (bits 10 to 15, or 0 to 15 for the whole
+//! a row of `system::TABLE` or `process::TABLE` (bits 10 to 15, or 0 to 15 for the whole
 //! machine), and for links of `fd` and `fdinfo` the descriptor (bits 0 to 9).
 //!
 //! Text is generated into an anonymous node when a file is read from its start, and served from

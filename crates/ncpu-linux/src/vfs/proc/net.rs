@@ -10,7 +10,7 @@ const AF_INET: u32 = 2;
 const AF_INET6: u32 = 10;
 const SOCK_STREAM: u32 = 1;
 const SOCK_DGRAM: u32 = 2;
-/// Inode numbers of sockets, see [`crate::vfs::stat::object_number`].
+/// Inode numbers of sockets, see `object_number` of `vfs::stat`.
 const FIRST_INODE: u64 = (1 << 32) + (2 << 16);
 
 /// Generates the table of a protocol.
