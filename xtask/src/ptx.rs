@@ -11,6 +11,9 @@ use std::process::Command;
 
 const RUSTC: &str = "/usr/bin/rustc";
 const CARGO: &str = "/usr/bin/cargo";
+/// Panics trap at once: their messages would bring in the statics of `core::fmt`.
+const FLAGS: &str = "-Ctarget-cpu=sm_80 -Zcross-crate-inline-threshold=always \
+                     -Zunstable-options -Cpanic=immediate-abort";
 /// Debian packages that bring the compiler and the sources of `core`.
 pub(crate) const PACKAGES: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
 
@@ -30,7 +33,7 @@ pub(crate) fn build(root: &Path) -> Result<PathBuf> {
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .env("RUSTC", RUSTC)
         .env("RUSTC_BOOTSTRAP", "1")
-        .env("RUSTFLAGS", "-Ctarget-cpu=sm_80 -Zcross-crate-inline-threshold=always")
+        .env("RUSTFLAGS", FLAGS)
         .env("CARGO_TARGET_DIR", &target)
         .args(["rustc", "--release", "--locked", "-p", "ncpu-gpu-kernel", "--lib"])
         .args(["-Zbuild-std=core", "-Zbuild-std-features=compiler-builtins-mem"])

@@ -1,9 +1,10 @@
 //! Running a machine against a host.
 
+use crate::folders::Folders;
 use ncpu_alu::Alu;
 use ncpu_linux::tty::console;
 use ncpu_linux::{Kernel, Stop};
-use ncpu_machine::StopAfter;
+use ncpu_machine::{PAGE_SIZE, StopAfter};
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -49,9 +50,6 @@ pub trait Host {
     fn window_size(&mut self) -> Option<(u16, u16)> {
         None
     }
-
-    /// Answers the requests to the host that wait in `kernel.requests`.
-    fn serve(&mut self, kernel: &mut Kernel<'_>);
 }
 
 /// When to give up.
@@ -103,16 +101,22 @@ pub struct Ending {
 const SLICE: u64 = 10_000_000;
 /// The same with a terminal: a few milliseconds, so that a busy guest can be interrupted.
 const TERMINAL_SLICE: u64 = 1_000_000;
+/// Most instructions of a straight line, which ends with its page at the latest.
+const LONGEST_LINE: u64 = (PAGE_SIZE / 4) as u64;
+/// In `header.inside_line`: execution was cut inside a line at whose end the host takes output.
+const OUTPUT_DUE: u32 = 2;
 
 /// Runs a booted machine until it ends or a rule says stop.
 pub fn drive<A: Alu>(
     kernel: &mut Kernel<'_>,
     alu: &A,
     host: &mut dyn Host,
+    folders: &mut Folders,
     rules: Rules,
 ) -> Ending {
     let mut drive = Drive {
         host,
+        folders,
         rules,
         start: Instant::now(),
         clock: kernel.now(),
@@ -139,6 +143,7 @@ fn stream_failed(error: io::Error) -> Reason {
 
 struct Drive<'h> {
     host: &'h mut dyn Host,
+    folders: &'h mut Folders,
     rules: Rules,
     start: Instant,
     /// The machine's clock at the start, in nanoseconds.
@@ -171,7 +176,7 @@ impl Drive<'_> {
                 }
                 Stop::Host => {
                     self.round_trips += 1;
-                    self.host.serve(kernel);
+                    self.folders.serve(kernel);
                 }
                 Stop::Input | Stop::Idle => self.wait_for_input(kernel)?,
                 // At a terminal, there is still someone who can interrupt.
@@ -184,26 +189,47 @@ impl Drive<'_> {
 
     /// Runs to the next multiple of a slice, where the host takes output whoever drives the machine
     /// and however often it was paused; or to a limit before that, which has to be met exactly.
+    ///
+    /// The multiple is met at the end of a straight line. When a limit cuts that very line, the
+    /// machine keeps in mind that output is due at its end.
     fn step<A: Alu>(&mut self, kernel: &mut Kernel<'_>, alu: &A) -> Result<Stop, Reason> {
-        let retired = kernel.header.retired;
+        let start = kernel.header.retired;
         let slice = if has_terminal(kernel) { TERMINAL_SLICE } else { SLICE };
-        let left = slice - retired % slice;
-        let until = |limit: Option<u64>| limit.map_or(u64::MAX, |n| n.saturating_sub(retired));
+        let left = match kernel.header.inside_line {
+            OUTPUT_DUE => 0,
+            _ => slice - start % slice,
+        };
+        let until = |limit: Option<u64>| limit.map_or(u64::MAX, |n| n.saturating_sub(start));
         let (pause, fuel) = (until(self.rules.pause), until(self.rules.fuel));
-        if pause == 0 {
-            return Err(Reason::Paused);
-        }
-        if fuel == 0 {
-            return Err(Reason::Fuel);
-        }
         let limit = pause.min(fuel);
-        if left <= limit {
+        let reached = || if pause == limit { Reason::Paused } else { Reason::Fuel };
+        if limit == 0 {
+            return Err(reached());
+        }
+        if limit > left + LONGEST_LINE {
             return Ok(kernel.step(alu, &mut (), left));
         }
-        match kernel.step(alu, &mut StopAfter(limit), limit) {
-            Stop::Ended(status) => Ok(Stop::Ended(status)),
-            _ if self.rules.pause == Some(kernel.header.retired) => Err(Reason::Paused),
-            stop => Ok(stop),
+        let mut done = 0;
+        let stop = loop {
+            let mut observer = StopAfter(limit - done);
+            let stop = kernel.step(alu, &mut observer, left.min(limit).saturating_sub(done));
+            done = kernel.header.retired - start;
+            // The observer has counted an instruction that faulted each time that it was tried.
+            if stop != Stop::Observer || done >= limit {
+                break stop;
+            }
+        };
+        match stop {
+            Stop::Observer => {
+                if done >= left {
+                    kernel.header.inside_line = OUTPUT_DUE;
+                }
+                Err(reached())
+            }
+            Stop::Ended(_) => Ok(stop),
+            Stop::Budget if done >= left => Ok(stop),
+            _ if done >= limit => Err(reached()),
+            _ => Ok(stop),
         }
     }
 

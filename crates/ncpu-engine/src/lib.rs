@@ -9,12 +9,14 @@
 //! line (`ncpu`).
 
 mod drive;
+mod export;
 mod folders;
 mod hash;
 mod machine;
 pub mod snapshot;
 
 pub use drive::{Ending, Host, Input, Reason, Rules, drive};
+pub use export::export;
 pub use folders::Folders;
 pub use hash::state_hash;
 pub use machine::{Boot, BootError, Machine, Pool, Program, User, boot};

@@ -57,6 +57,14 @@ pub enum BootError {
     /// The kernel tables could not be set up.
     #[error("cannot set up the machine: {}", name(*.0))]
     Setup(Errno),
+    /// A host folder cannot be mounted.
+    #[error("cannot mount on {path:?}: {}", name(*.errno))]
+    Mount {
+        /// Where.
+        path: String,
+        /// The error that the machine's kernel gave.
+        errno: Errno,
+    },
     /// The working directory cannot be entered.
     #[error("cannot enter the working directory {path:?}: {}", name(*.errno))]
     Directory {
@@ -251,6 +259,8 @@ pub struct Boot {
     pub terminal: bool,
     /// Whether its clock keeps to the host's pace.
     pub paced: bool,
+    /// Mount points of host folders, by the folders' numbers, and whether the guest may only read.
+    pub folders: Vec<(Vec<u8>, bool)>,
     /// Its host name, of which the first 63 bytes count; empty for the default.
     pub host_name: Vec<u8>,
 }
@@ -263,6 +273,7 @@ impl Default for Boot {
             time: 1_704_067_200_000_000_000,
             terminal: false,
             paced: false,
+            folders: Vec::new(),
             host_name: Vec::new(),
         }
     }
@@ -275,7 +286,7 @@ impl Default for Boot {
 pub fn boot(kernel: &mut Kernel<'_>, boot: &Boot, program: &Program) -> Result<(), BootError> {
     let header = &mut kernel.header;
     header.boot_time = boot.time;
-    header.entropy = [boot.seed, !boot.seed];
+    header.entropy = ncpu_linux::entropy::seed(boot.seed);
     header.next_deadline = u64::MAX;
     header.console_flags = if boot.terminal { 2 } else { 0 };
     header.paced = boot.paced as u32;
@@ -285,6 +296,11 @@ pub fn boot(kernel: &mut Kernel<'_>, boot: &Boot, program: &Program) -> Result<(
     let first = process::boot(kernel).map_err(BootError::Setup)?;
     let table = kernel.processes[first].fd_table as usize;
     file::boot(kernel, table).map_err(BootError::Setup)?;
+    for (number, (path, read_only)) in boot.folders.iter().enumerate() {
+        vfs::mount::mount_host(kernel, number as u32, path, *read_only).map_err(|errno| {
+            BootError::Mount { path: String::from_utf8_lossy(path).into_owned(), errno }
+        })?;
+    }
     become_user(&mut kernel.processes[first], &program.user);
     if !program.directory.is_empty() {
         vfs::enter(kernel, &program.directory).map_err(|errno| BootError::Directory {

@@ -34,7 +34,9 @@ pub enum SnapshotError {
     #[error("snapshot version {0}, but this program reads version {VERSION}")]
     Version(u32),
     /// It was made with another root file system.
-    #[error("the snapshot belongs to root file system {wanted:016x}, not {given:016x}: give the same --rootfs as when it was made")]
+    #[error(
+        "the snapshot belongs to root file system {wanted:016x}, not {given:016x}: give the same --rootfs as when it was made"
+    )]
     Root {
         /// Identity of the root file system that the snapshot was made with.
         wanted: u64,
@@ -154,7 +156,30 @@ fn read_u32(from: &mut impl Read) -> Result<u32, SnapshotError> {
     Ok(u32::from_le_bytes(read_array(from)?))
 }
 
+/// Reads the blocks of an image, and counts the pages that have to follow.
+fn read_image(machine: &mut Machine, from: &mut impl Read) -> Result<u64, SnapshotError> {
+    loop {
+        let index = read_u32(from)?;
+        if index == END {
+            break;
+        }
+        let block: [u8; PAGE_SIZE] = read_array(from)?;
+        let Some(target) = machine.image_mut().chunks_mut(PAGE_SIZE).nth(index as usize) else {
+            return Err(SnapshotError::Damaged("a block lies outside the image"));
+        };
+        target.copy_from_slice(&block[..target.len()]);
+    }
+    machine
+        .with_kernel(|kernel| kernel.mem.count_unbacked())
+        .ok_or(SnapshotError::Damaged("the records of its memory contradict each other"))
+}
+
 /// Makes a machine in `pool` from a snapshot.
+///
+/// The checksum tells accidents, not forgery. The records of memory are checked, so that no snapshot
+/// reaches frames of another machine or memory of the host; the other tables are believed. A machine
+/// whose tables contradict each other may panic as it runs, which whoever drives it has to expect
+/// ([`std::panic::catch_unwind`]); it can be dropped all the same.
 ///
 /// # Errors
 /// When the snapshot cannot be read, is not one, is damaged, or belongs to another root file system.
@@ -185,18 +210,14 @@ pub fn restore(pool: &Arc<Pool>, mut from: impl Read) -> Result<Machine, Snapsho
     let limits =
         Limits::from_array(limits).ok_or(SnapshotError::Damaged("table sizes out of range"))?;
     let mut machine = Machine::new(pool, limits)?;
-    loop {
-        let index = read_u32(&mut from)?;
-        if index == END {
-            break;
+    let mut missing = match read_image(&mut machine, &mut from) {
+        Ok(missing) => missing,
+        Err(error) => {
+            // Frame numbers in it are not the machine's to give back.
+            machine.image_mut().fill(0);
+            return Err(error);
         }
-        let block: [u8; PAGE_SIZE] = read_array(&mut from)?;
-        let Some(target) = machine.image_mut().chunks_mut(PAGE_SIZE).nth(index as usize) else {
-            return Err(SnapshotError::Damaged("a block lies outside the image"));
-        };
-        target.copy_from_slice(&block[..target.len()]);
-    }
-    let mut missing = machine.with_kernel(|kernel| kernel.mem.count_unbacked());
+    };
     loop {
         let page = read_u32(&mut from)?;
         if page == END {

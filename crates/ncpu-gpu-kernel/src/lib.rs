@@ -25,3 +25,20 @@ pub unsafe extern "ptx-kernel" fn ncpu_step(kernel: *mut Kernel<'_>, stop: *mut 
 pub fn step(kernel: &mut Kernel<'_>, budget: u64) -> Stop {
     kernel.step(&NativeAlu, &mut (), budget)
 }
+
+/// Comparing slices calls this by name; nothing else on the GPU provides it.
+///
+/// # Safety
+/// Both pointers must be valid for `count` bytes.
+#[cfg(target_arch = "nvptx64")]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn memcmp(a: *const u8, b: *const u8, count: usize) -> i32 {
+    for index in 0..count {
+        // SAFETY: the caller's promise.
+        let (x, y) = unsafe { (a.add(index).read_volatile(), b.add(index).read_volatile()) };
+        if x != y {
+            return i32::from(x) - i32::from(y);
+        }
+    }
+    0
+}

@@ -120,7 +120,8 @@ pub struct Header {
     pub console: [u64; 4],
     /// Whether the host has closed standard input (1), whether standard streams are a terminal (2).
     pub console_flags: u32,
-    /// Set when execution was cut inside a straight line, where nothing may be scheduled.
+    /// Set when execution was cut inside a straight line, where nothing may be scheduled; 2 when a
+    /// driver that met a limit there has to take output at the line's end.
     pub inside_line: u32,
     /// No sleeping task or timer is due before this time; `u64::MAX` when there is none.
     pub next_deadline: u64,
@@ -156,8 +157,8 @@ pub struct Header {
     pub timer_end: u32,
     /// Records in use in the table of futexes that are waited for several at a time.
     pub vector_waiters: u32,
-    /// Keeps the record free of padding.
-    pub reserved: u32,
+    /// Traps since the last instruction that was retired.
+    pub fruitless: u32,
     /// Port that was given out last to a socket that asked for none.
     pub ephemeral_port: u32,
     /// First socket that is to be closed (index + 1).

@@ -12,6 +12,10 @@ use ncpu_machine::{Access, Exit, Fault, FaultKind, Observer, run};
 pub(crate) const QUANTUM: i64 = 1_000_000;
 /// `Task::call` for a number that has no row in the table.
 const NO_SUCH_CALL: u32 = u32::MAX - 1;
+/// Traps in a row that cost nothing: many times what any instruction needs.
+const MOST_FRUITLESS: u32 = 4096;
+/// What each further one costs, in instructions.
+const TRAP_COST: u64 = 1000;
 /// Idle periods that are skipped before [`Kernel::step`] returns, so that a machine that only ticks
 /// does not keep its host for ever.
 const SKIPS: u32 = 1 << 16;
@@ -110,6 +114,9 @@ impl Kernel<'_> {
             if self.header.inside_line == 0 {
                 time::cpu::expire(self, process);
             }
+            if outcome.retired != 0 {
+                self.header.fruitless = 0;
+            }
             match outcome.exit {
                 Exit::Budget => {}
                 Exit::Stopped => return Stop::Observer,
@@ -119,6 +126,7 @@ impl Kernel<'_> {
                 }
                 exit => {
                     self.cores[task].clear_exclusive();
+                    self.charge_trap();
                     self.trap(task, exit);
                 }
             }
@@ -318,6 +326,16 @@ impl Kernel<'_> {
             t.call_deadline = now.saturating_add(timeout).max(1);
         }
         t.call_deadline
+    }
+
+    /// A handler of SIGSEGV that cannot be executed traps for ever, as it does on Linux, without ever
+    /// retiring an instruction. Such traps cost time, so that others get their turn and fuel ends.
+    fn charge_trap(&mut self) {
+        self.header.fruitless = self.header.fruitless.saturating_add(1);
+        if self.header.fruitless > MOST_FRUITLESS {
+            self.header.retired = self.header.retired.saturating_add(TRAP_COST);
+            self.header.quantum -= TRAP_COST as i64;
+        }
     }
 
     /// Serves what is not a system call: page faults, traps.

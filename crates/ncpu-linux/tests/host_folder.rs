@@ -324,6 +324,17 @@ fn lists_a_directory() {
 }
 
 #[test]
+fn lists_a_directory_below_the_root() {
+    let files = [("sub", Entry::Directory), ("sub/a", file(b"x")), ("sub/b", file(b"y"))];
+    with_host(&files, false, |p, host| {
+        let fd = host.open(p, "/host/sub", O_DIRECTORY).unwrap();
+        let buffer = p.buffer;
+        // `.`, `..`, `a` and `b`, with 24 bytes for each.
+        assert_eq!(host.call(p, GETDENTS64, &[fd, buffer, 4096]), Ok(4 * 24));
+    });
+}
+
+#[test]
 fn a_read_only_folder_stays_as_it_is() {
     with_host(&[("f", file(b"one"))], true, |p, host| {
         assert_eq!(host.open(p, "/host/f", O_RDWR), Err(Errno::EROFS));

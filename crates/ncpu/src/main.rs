@@ -37,6 +37,7 @@ fn main() -> ExitCode {
     let result = match command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Resume(arguments) => run::resume(&arguments),
+        Command::Export(arguments) => run::export(&arguments),
         Command::Inspect(arguments) => elf::inspect(&arguments),
         Command::Disasm(arguments) => elf::disasm(&arguments),
         Command::Image(command) => image::main(&command),

@@ -101,8 +101,19 @@ const EVENT: Kind = Record(Sort::Events);
 const OPERATION: Kind = Record(Sort::Operations);
 const AT: Kind = Bits(&[0x100, 0x200, 0x400, 0x800, 0x1000]);
 const OPEN: Kind = Bits(&[
-    1, 2, 0o100, 0o100, 0o200, 0o1000, 0o2000, 0o4000, 0o40_000, 0o100_000, 0o2_000_000,
-    0o10_000_000, 0o20_040_000,
+    1,
+    2,
+    0o100,
+    0o100,
+    0o200,
+    0o1000,
+    0o2000,
+    0o4000,
+    0o40_000,
+    0o100_000,
+    0o2_000_000,
+    0o10_000_000,
+    0o20_040_000,
 ]);
 const MODE: Kind = One(&[0o644, 0o755, 0o777, 0, 0o4755, 0o1777, 0o100_644, 0o10_644, 0o20_666]);
 const CLOEXEC: Kind = Bits(&[0x80000, 0x800, 1]);
@@ -126,9 +137,38 @@ const FCNTL: Kind = One(&[
     1033, 1034,
 ]);
 const IOCTL: Kind = One(&[
-    0x5401, 0x5402, 0x5403, 0x5404, 0x5409, 0x540a, 0x540b, 0x540e, 0x540f, 0x5410, 0x5411, 0x5412,
-    0x5413, 0x5414, 0x541b, 0x5420, 0x5421, 0x5422, 0x5429, 0x5450, 0x5451, 0x5452, 0x8004_5430,
-    0x4004_5431, 0x8912, 0x8913, 0x8915, 0x8927, 0x8933, 0x5441, 0x8004_6601, 0x4020_9409,
+    0x5401,
+    0x5402,
+    0x5403,
+    0x5404,
+    0x5409,
+    0x540a,
+    0x540b,
+    0x540e,
+    0x540f,
+    0x5410,
+    0x5411,
+    0x5412,
+    0x5413,
+    0x5414,
+    0x541b,
+    0x5420,
+    0x5421,
+    0x5422,
+    0x5429,
+    0x5450,
+    0x5451,
+    0x5452,
+    0x8004_5430,
+    0x4004_5431,
+    0x8912,
+    0x8913,
+    0x8915,
+    0x8927,
+    0x8933,
+    0x5441,
+    0x8004_6601,
+    0x4020_9409,
 ]);
 
 /// A call: its number and arguments.
@@ -427,7 +467,7 @@ fn record(rng: &mut Rng<'_>, sort: Sort) -> u64 {
 fn buffer(rng: &mut Rng<'_>) -> u64 {
     match rng.below(16) {
         0 => 0,
-        1 => rng.next(),
+        1 => rng.word(),
         2 => MAPPINGS + (rng.below(32) << 12) + rng.pick(&[0, 0xff8, 1]),
         3 => DATA.end - rng.below(16),
         4 => {
@@ -608,7 +648,7 @@ fn contents(rng: &mut Rng<'_>, sort: Sort, index: usize) -> Vec<u8> {
         }
         Sort::Events => {
             let signal = argument(rng, Signal);
-            words(&[rng.next(), signal | rng.pick(&[0, 1, 4]) << 32, rng.below(12)])
+            words(&[rng.word(), signal | rng.pick(&[0, 1, 4]) << 32, rng.below(12)])
         }
         Sort::Operations => {
             if rng.one_in(2) {

@@ -1,12 +1,13 @@
 //! Random programs: instructions of every row of the decode table, words of none, and system calls.
 
+use crate::calls;
 use crate::machine::{self, PROGRAM, SMALL};
 use crate::program::{self, Assembly, CODE, DATA};
 use crate::random::Rng;
-use crate::calls;
 use ncpu_a64::ROWS;
 use ncpu_engine::{Machine, Pool, Reason, snapshot, state_hash};
-use std::sync::{Arc, OnceLock};
+use std::cell::OnceCell;
+use std::sync::Arc;
 
 /// How much of a payload is what.
 #[derive(Clone, Copy, Debug)]
@@ -40,10 +41,10 @@ impl Payload {
                     let register = rng.below(31) as u32;
                     out.set(register, value(rng));
                 }
-                (Mix::Instructions, 8..10) => out.put(&[rng.next() as u32]),
+                (Mix::Instructions, 8..10) => out.put(&[rng.word() as u32]),
                 _ => {
                     let row = &ROWS[rng.index(ROWS.len())];
-                    let word = row.value | rng.next() as u32 & !row.mask;
+                    let word = row.value | rng.word() as u32 & !row.mask;
                     // Memory is at the stack pointer or where X0 to X15 point, most of the time.
                     out.put(&[word]);
                 }
@@ -64,11 +65,14 @@ fn value(rng: &mut Rng<'_>) -> u64 {
     }
 }
 
-/// The pool and the frames that its first machine, which others are copies of, uses.
-fn pool() -> anyhow::Result<Arc<Pool>> {
-    static POOL: OnceLock<Arc<Pool>> = OnceLock::new();
-    if let Some(pool) = POOL.get() {
-        return Ok(Arc::clone(pool));
+thread_local! {
+    static POOL: OnceCell<Arc<Pool>> = const { OnceCell::new() };
+}
+
+/// The thread's pool, so that nothing else uses its frames.
+pub(crate) fn pool() -> anyhow::Result<Arc<Pool>> {
+    if let Some(pool) = POOL.with(|pool| pool.get().cloned()) {
+        return Ok(pool);
     }
     // The program as its file has it ends at once, so that what executes itself comes to an end.
     let mut exit = Assembly::default();
@@ -76,10 +80,10 @@ fn pool() -> anyhow::Result<Arc<Pool>> {
     let elf = program::carrier(&exit.words);
     let root = machine::root(&[(PROGRAM, &elf), ("/bin/script", b"#!/bin/program x\n")])?;
     let pool = Pool::new(root, 4 * SMALL.pages)?;
-    Ok(Arc::clone(POOL.get_or_init(|| pool)))
+    Ok(POOL.with(|first| Arc::clone(first.get_or_init(|| pool))))
 }
 
-fn start(pool: &Arc<Pool>, payload: &Payload) -> anyhow::Result<Machine> {
+pub(crate) fn start(pool: &Arc<Pool>, payload: &Payload) -> anyhow::Result<Machine> {
     let mut machine = machine::booted(pool, SMALL)?;
     machine.with_kernel(|kernel| {
         for (n, &value) in payload.registers.iter().enumerate() {
@@ -113,6 +117,21 @@ pub fn check(payload: &Payload, fuel: u64, again: bool) -> anyhow::Result<Reason
     drop(first);
     assert_eq!(pool.used(), used, "frames are lost at the end of a machine");
     Ok(reason)
+}
+
+/// System calls, by number, that the programs of some seeds make.
+pub fn reach(seeds: std::ops::Range<u64>) -> anyhow::Result<Vec<u32>> {
+    let pool = pool()?;
+    let mut reached = std::collections::BTreeSet::new();
+    for seed in seeds {
+        let mut machine = start(&pool, &Payload::new(&mut Rng::seeded(seed), Mix::Calls))?;
+        machine::run(&mut machine, machine::FUEL / 4);
+        machine.with_kernel(|kernel| {
+            let calls = kernel.header.counters.calls.iter().enumerate();
+            reached.extend(calls.filter(|(_, count)| **count != 0).map(|(n, _)| n as u32));
+        });
+    }
+    Ok(reached.into_iter().collect())
 }
 
 /// A case from a seed.

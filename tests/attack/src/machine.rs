@@ -1,9 +1,9 @@
 //! Small machines that see nothing of the host.
 
 use ncpu_alu::NativeAlu;
-use ncpu_engine::{Boot, Host, Input, Machine, Pool, Program, Reason, Rules, drive};
+use ncpu_engine::{Boot, Folders, Host, Input, Machine, Pool, Program, Reason, Rules, drive};
 use ncpu_image::RootImage;
-use ncpu_linux::{Kernel, Limits};
+use ncpu_linux::Limits;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -39,10 +39,6 @@ impl Host for Nothing {
         // A full ring: the guest sleeps on something else, and no one will wake it.
         Ok(if buffer.is_empty() { Input::Quit } else { Input::End })
     }
-
-    fn serve(&mut self, _kernel: &mut Kernel<'_>) {
-        panic!("the machine asked something of the host, of which nothing is mounted");
-    }
 }
 
 /// The built-in root file system with programs of these contents, given as (guest path, bytes).
@@ -77,10 +73,12 @@ pub fn booted(pool: &Arc<Pool>, limits: Limits) -> Result<Machine, ncpu_engine::
 
 /// Runs a machine until `fuel` instructions are retired since its boot.
 pub fn run(machine: &mut Machine, fuel: u64) -> Reason {
-    machine.with_kernel(|kernel| {
-        let rules = Rules { fuel: Some(fuel), timeout: Some(Duration::from_secs(20)), pause: None };
-        drive(kernel, &NativeAlu, &mut Nothing, rules).reason
-    })
+    let mut folders = Folders::default();
+    let rules = Rules { fuel: Some(fuel), timeout: Some(Duration::from_secs(20)), pause: None };
+    let ending =
+        machine.with_kernel(|kernel| drive(kernel, &NativeAlu, &mut Nothing, &mut folders, rules));
+    assert_eq!(folders.served(), 0, "the machine asked for files of the host, which has none");
+    ending.reason
 }
 
 /// Runs the program in `elf` in a small machine and returns how it ended; `None` if it could not be

@@ -1,17 +1,23 @@
-//! Attacks for as long as one likes: `attack TARGET --seed N --seconds N`.
+//! Attacks for as long as one likes: `attack TARGET --seed N --seconds N`; and `attack seeds FOLDER`,
+//! which writes valid inputs for a coverage-guided fuzzer to start from.
 
 use clap::Parser;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+/// Hostile input for everything that reads untrusted bytes.
 #[derive(Parser)]
 struct Arguments {
     /// Which target.
     #[arg(value_enum)]
     target: Target,
+    /// Where `seeds` writes to.
+    #[arg(default_value = "fuzz/corpus")]
+    folder: PathBuf,
     /// First seed; the cases after it have those that follow.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -25,8 +31,18 @@ struct Arguments {
 
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum Target {
+    /// Programs whose headers lie.
+    Elf,
+    /// Archives and container images.
+    Archive,
+    /// Root file system images.
+    Rootfs,
+    /// Snapshot files.
+    Snapshot,
     /// Random code with random system calls.
     Code,
+    /// No target: valid inputs of the others, a folder each.
+    Seeds,
 }
 
 thread_local! {
@@ -54,8 +70,27 @@ fn watch() {
     });
 }
 
-fn main() {
+/// Writes the valid inputs that cases are made of.
+fn write_seeds(folder: &Path) -> anyhow::Result<()> {
+    let inputs = [
+        ("elf", attack::elf::seed()),
+        ("archive", attack::archive::tar()?),
+        ("rootfs", attack::rootfs::seed()?),
+        ("snapshot", attack::snapshot::open(&attack::snapshot::seed(1)?)?),
+    ];
+    for (name, bytes) in inputs {
+        let folder = folder.join(name);
+        std::fs::create_dir_all(&folder)?;
+        std::fs::write(folder.join("seed"), bytes)?;
+    }
+    Ok(())
+}
+
+fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
+    if let Target::Seeds = arguments.target {
+        return write_seeds(&arguments.folder);
+    }
     std::panic::set_hook(Box::new(|info| PLACE.set(info.to_string())));
     watch();
     let start = Instant::now();
@@ -65,7 +100,12 @@ fn main() {
         let seed = arguments.seed + count;
         CASE.store(seed, Ordering::Relaxed);
         let result = catch_unwind(AssertUnwindSafe(|| match arguments.target {
+            Target::Elf => attack::elf::case(seed),
+            Target::Archive => attack::archive::case(seed),
+            Target::Rootfs => attack::rootfs::case(seed),
+            Target::Snapshot => attack::snapshot::case(seed),
             Target::Code => attack::code::case(seed),
+            Target::Seeds => Ok(()),
         }));
         let what = match result {
             Ok(Ok(())) => None,

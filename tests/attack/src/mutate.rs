@@ -25,7 +25,7 @@ const NUMBERS: &[u64] = &[
 
 /// Changes `bytes` in a few places, the front of them more often; `at` gives where changes count
 /// most, in ranges.
-pub fn mutate(rng: &mut Rng<'_>, bytes: &mut Vec<u8>, hot: &[std::ops::Range<usize>]) {
+pub(crate) fn mutate(rng: &mut Rng<'_>, bytes: &mut Vec<u8>, hot: &[std::ops::Range<usize>]) {
     for _ in 0..=rng.below(6) {
         if bytes.is_empty() {
             return;
@@ -43,7 +43,7 @@ pub fn mutate(rng: &mut Rng<'_>, bytes: &mut Vec<u8>, hot: &[std::ops::Range<usi
         let at = at.min(len - 1);
         match rng.below(10) {
             0 => bytes[at] ^= 1 << rng.below(8),
-            1 => bytes[at] = rng.next() as u8,
+            1 => bytes[at] = rng.word() as u8,
             2..=5 => {
                 let size = 1usize << rng.below(4);
                 let at = if rng.one_in(3) { at } else { at & !(size - 1) };
@@ -73,7 +73,7 @@ pub fn mutate(rng: &mut Rng<'_>, bytes: &mut Vec<u8>, hot: &[std::ops::Range<usi
             }
             _ => {
                 let count = rng.index(64);
-                let byte = if rng.one_in(2) { 0 } else { rng.next() as u8 };
+                let byte = if rng.one_in(2) { 0 } else { rng.word() as u8 };
                 bytes.splice(at..at, std::iter::repeat_n(byte, count));
             }
         }

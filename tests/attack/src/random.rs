@@ -23,7 +23,7 @@ impl<'a> Rng<'a> {
     }
 
     /// 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn word(&mut self) -> u64 {
         if let Some((word, rest)) = self.bytes.split_first_chunk() {
             self.bytes = rest;
             return u64::from_le_bytes(*word);
@@ -42,7 +42,7 @@ impl<'a> Rng<'a> {
             self.bytes = rest;
             return u64::from(first) % n;
         }
-        self.next() % n
+        self.word() % n
     }
 
     /// An index into `len` things, at least one.
@@ -63,7 +63,7 @@ impl<'a> Rng<'a> {
     /// An integer as programs get them wrong: small, around powers of two, extreme, or anything.
     pub fn integer(&mut self) -> u64 {
         match self.below(8) {
-            0 => self.next(),
+            0 => self.word(),
             1 => (1u64 << self.below(64)).wrapping_add(self.below(5)).wrapping_sub(2),
             2 => !(1u64 << self.below(64)).wrapping_add(self.below(5)).wrapping_sub(2),
             3 => self.pick(&[0, u64::MAX, i64::MAX as u64, i64::MIN as u64, 0x7fff_ffff, 1 << 31]),

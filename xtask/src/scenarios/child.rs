@@ -1,5 +1,6 @@
 //! A child process with input, captured output, and a time limit.
 
+use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
@@ -25,12 +26,24 @@ pub(super) struct Outcome {
     pub(super) took: Duration,
 }
 
+/// The standard input of a child.
+pub(super) enum Input<'a> {
+    /// These bytes, through a pipe.
+    Bytes(&'a [u8]),
+    /// A file from where it stands.
+    File(File),
+}
+
 /// Runs `command` with `stdin` as its input and waits for it, at most for `limit`.
 ///
 /// The child is killed with SIGKILL at the limit; its descendants are the caller's to contain.
-pub(super) fn run(command: &mut Command, stdin: &[u8], limit: Duration) -> Result<Outcome> {
+pub(super) fn run(command: &mut Command, stdin: Input<'_>, limit: Duration) -> Result<Outcome> {
     let start = Instant::now();
-    let input = if stdin.is_empty() { Stdio::null() } else { Stdio::piped() };
+    let (input, bytes) = match stdin {
+        Input::Bytes([]) => (Stdio::null(), Vec::new()),
+        Input::Bytes(bytes) => (Stdio::piped(), bytes.to_vec()),
+        Input::File(file) => (file.into(), Vec::new()),
+    };
     let mut child = command
         .stdin(input)
         .stdout(Stdio::piped())
@@ -38,7 +51,6 @@ pub(super) fn run(command: &mut Command, stdin: &[u8], limit: Duration) -> Resul
         .spawn()
         .with_context(|| format!("cannot start {}", command.get_program().display()))?;
     if let Some(mut pipe) = child.stdin.take() {
-        let bytes = stdin.to_vec();
         // A program may end without reading its input; the broken pipe is not an error.
         thread::spawn(move || _ = pipe.write_all(&bytes));
     }
@@ -90,7 +102,7 @@ mod tests {
     use super::*;
 
     fn shell(script: &str, stdin: &str, limit: Duration) -> Outcome {
-        run(Command::new("sh").args(["-c", script]), stdin.as_bytes(), limit).unwrap()
+        run(Command::new("sh").args(["-c", script]), Input::Bytes(stdin.as_bytes()), limit).unwrap()
     }
 
     #[test]

@@ -1,19 +1,20 @@
 //! Comparing: scenarios run by `ncpu run`, their output held against the recording.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
-use std::{fs, thread};
 
 use anyhow::{Context, Result, ensure};
-use serde::Deserialize;
 
 use super::Selection;
-use super::child::{self, Outcome};
+use super::child::Outcome;
 use super::file::{self, Expectation, Scenario};
+use super::machine::Machine;
+use super::snapshot;
 use crate::guests::Suite;
 
 /// Arguments of `cargo xtask scenarios run`.
@@ -45,16 +46,12 @@ pub(crate) struct Args {
     /// Run each scenario twice and compare instruction counts and state hashes too
     #[arg(long)]
     twice: bool,
+    /// Run each scenario again with a snapshot taken in its middle, and go on from the snapshot
+    #[arg(long)]
+    snapshots: bool,
     /// Print one line for every scenario, not only for failures
     #[arg(long, short)]
     verbose: bool,
-}
-
-/// What `--twice` compares of `ncpu run --report json`.
-#[derive(Deserialize, PartialEq, Eq, Debug)]
-struct Report {
-    instructions: u64,
-    state_hash: serde_json::Value,
 }
 
 /// One scenario in the queue.
@@ -63,13 +60,6 @@ struct Job {
     path: String,
     scenario: Scenario,
     expected: Expectation,
-}
-
-/// A way to start `ncpu`.
-struct Machine<'a> {
-    ncpu: PathBuf,
-    rootfs: PathBuf,
-    args: &'a Args,
 }
 
 /// Runs and compares; `Ok(false)` says that scenarios failed.
@@ -85,7 +75,13 @@ pub(super) fn run(args: &Args) -> Result<bool> {
         Some(path) => path.clone(),
         None => crate::root().join("guests/rootfs"),
     };
-    let machine = Machine { ncpu, rootfs, args };
+    let machine = Machine {
+        ncpu,
+        rootfs,
+        engine: args.engine.clone(),
+        alu: args.alu.clone(),
+        limit: Duration::from_secs(args.timeout),
+    };
 
     let next = AtomicUsize::new(0);
     let summary: Mutex<BTreeMap<&str, (u32, u32)>> = Mutex::new(BTreeMap::new());
@@ -94,7 +90,7 @@ pub(super) fn run(args: &Args) -> Result<bool> {
         for _ in 0..args.jobs {
             scope.spawn(|| {
                 while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let (complaints, took) = examine(&machine, job);
+                    let (complaints, took) = examine(args, &machine, job);
                     // One lock around the printing keeps a scenario's lines together.
                     let mut summary = summary.lock().expect("no thread panics with the lock");
                     let counts = summary.entry(&job.group).or_default();
@@ -162,30 +158,29 @@ fn queue(args: &Args) -> Result<Vec<Job>> {
 }
 
 /// Runs one scenario and says what was not as expected: nothing, if all was.
-fn examine(machine: &Machine, job: &Job) -> (String, Duration) {
+fn examine(args: &Args, machine: &Machine, job: &Job) -> (String, Duration) {
     let mut complaints = String::new();
-    let (outcome, report) = match machine.run(&job.scenario, 0) {
+    let first = match machine.run(&job.scenario, &[]) {
         Ok(result) => result,
         Err(error) => return (format!("{error:#}\n"), Duration::ZERO),
     };
-    describe(&mut complaints, job, &outcome);
-    if machine.args.twice && complaints.is_empty() {
-        match machine.run(&job.scenario, 1) {
+    describe(&mut complaints, job, &first.outcome);
+    if args.twice && complaints.is_empty() {
+        match machine.run(&job.scenario, &[]) {
             Err(error) => complaints.push_str(&format!("second run: {error:#}\n")),
-            Ok((second, second_report)) => {
-                describe(&mut complaints, job, &second);
-                if report != second_report {
-                    complaints.push_str(&format!(
-                        "two runs differ:\n  {report:?}\n  {second_report:?}\n"
-                    ));
-                }
-            }
+            Ok(second) => first.compare(&second, "second run", &mut complaints),
         }
+    }
+    if args.snapshots
+        && complaints.is_empty()
+        && let Err(error) = snapshot::examine(machine, &job.scenario, &first, &mut complaints)
+    {
+        complaints.push_str(&format!("with a snapshot: {error:#}\n"));
     }
     if let Some(deviation) = job.scenario.deviation.as_ref().filter(|_| !complaints.is_empty()) {
         complaints.push_str(&format!("(it has a known deviation: {})\n", deviation.why));
     }
-    (complaints, outcome.took)
+    (complaints, first.outcome.took)
 }
 
 fn describe(complaints: &mut String, job: &Job, outcome: &Outcome) {
@@ -195,47 +190,6 @@ fn describe(complaints: &mut String, job: &Job, outcome: &Outcome) {
     if !outcome.timed_out {
         complaints.push_str(&job.expected.differences(outcome));
     }
-}
-
-impl Machine<'_> {
-    /// Runs a scenario once; `attempt` tells the report files of two runs apart.
-    fn run(&self, scenario: &Scenario, attempt: u32) -> Result<(Outcome, Option<Report>)> {
-        let mut command = Command::new(&self.ncpu);
-        command.arg("run").arg("--rootfs").arg(&self.rootfs).args(["-w", scenario.workdir()]);
-        for (key, value) in scenario.environment() {
-            command.args(["-e", &format!("{key}={value}")]);
-        }
-        for (option, value) in [("--engine", &self.args.engine), ("--alu", &self.args.alu)] {
-            if let Some(value) = value {
-                command.args([option, value]);
-            }
-        }
-        let report = std::env::temp_dir().join(format!(
-            "ncpu-report-{}-{:?}-{attempt}.json",
-            std::process::id(),
-            thread::current().id()
-        ));
-        if self.args.twice {
-            command.args(["--report", "json", "--report-file"]).arg(&report);
-        }
-        command.arg("--").args(scenario.argv());
-        let limit = Duration::from_secs(self.args.timeout);
-        let outcome = child::run(&mut command, scenario.stdin.as_bytes(), limit)?;
-        let report = if self.args.twice && !outcome.timed_out {
-            let parsed = read_report(&report);
-            // A run that failed early leaves none behind.
-            _ = fs::remove_file(&report);
-            Some(parsed?)
-        } else {
-            None
-        };
-        Ok((outcome, report))
-    }
-}
-
-fn read_report(path: &Path) -> Result<Report> {
-    let text = fs::read_to_string(path).context("ncpu wrote no report")?;
-    serde_json::from_str(&text).context("ncpu's report is not as expected")
 }
 
 /// Builds the binary the way a user would.

@@ -3,12 +3,16 @@
 //! - [`file`]     scenario files, `tests/scenarios/*.toml`: reading, and writing recordings back
 //! - [`record`]   runs scenarios under `qemu-aarch64` in a chroot and stores what they print
 //! - [`compare`]  runs scenarios through `ncpu` and compares
+//! - [`machine`]  a scenario as a command line of `ncpu`
+//! - [`snapshot`] runs a scenario again with a snapshot from its middle
 //! - [`child`]    a child process with input, output, and a time limit
 
 mod child;
 mod compare;
 mod file;
+mod machine;
 mod record;
+mod snapshot;
 
 use anyhow::Result;
 use clap::Subcommand;

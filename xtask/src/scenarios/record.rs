@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 
 use super::Selection;
-use super::child::{self, Outcome};
+use super::child::{self, Input, Outcome};
 use super::file::{self, Expectation, Scenario};
 
 const BINFMT: &str = "/proc/sys/fs/binfmt_misc";
@@ -165,7 +165,7 @@ fn run_once(guests: &Path, scenario: &Scenario, limit: Duration) -> Result<Outco
     command.args(scenario.environment().iter().map(|(key, value)| format!("{key}={value}")));
     command.args(scenario.argv());
     command.env("SCRATCH", &scratch).env("ROOTFS", guests.join("rootfs"));
-    let outcome = child::run(&mut command, scenario.stdin.as_bytes(), limit);
+    let outcome = child::run(&mut command, Input::Bytes(scenario.stdin.as_bytes()), limit);
     let log = fs::read_to_string(scratch.join("setup.log")).unwrap_or_default();
     fs::remove_dir_all(&scratch)?;
     let outcome = outcome?;

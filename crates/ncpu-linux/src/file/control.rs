@@ -90,6 +90,12 @@ pub fn fcntl(k: &mut Kernel<'_>, fd: i32, command: u32, argument: u64) -> SysRes
             const F_UNLCK: u64 = 2;
             Ok(F_UNLCK)
         }
+        F_NOTIFY => {
+            const DN_MULTISHOT: u64 = 0x8000_0000;
+            // There is no dnotify, as in a Linux without CONFIG_DNOTIFY, but no events to ask for
+            // takes away what there is.
+            if argument & !DN_MULTISHOT == 0 { Ok(0) } else { Err(Errno::EINVAL.into()) }
+        }
         _ => Err(Errno::EINVAL.into()),
     }
 }

@@ -41,7 +41,10 @@ pub fn getdents64(k: &mut Kernel<'_>, fd: i32, buffer: u64, size: u32) -> SysRes
         }
         // An entry whose node has gone meanwhile is of unknown type.
         let kind = match entry.kind {
-            0 => walk::mode(k, entry.node).map_or(0, |mode| (mode & S_IFMT) >> 12),
+            0 => match walk::mode(k, entry.node) {
+                Err(Errno::HOST_WAIT) => return Err(Errno::HOST_WAIT.into()),
+                mode => mode.map_or(0, |mode| (mode & S_IFMT) >> 12),
+            },
             kind => kind,
         };
         record[..8].copy_from_slice(&u64::from(entry.node.0).to_le_bytes());
@@ -59,6 +62,7 @@ pub fn getdents64(k: &mut Kernel<'_>, fd: i32, buffer: u64, size: u32) -> SysRes
         position = entry.next;
     }
     k.files[file].offset = position;
+    vfs::open::event(k, dir, super::io::EVENT_ACCESS);
     Ok(done)
 }
 

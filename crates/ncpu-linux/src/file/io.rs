@@ -16,7 +16,7 @@ const RLIMIT_FSIZE: usize = 1;
 /// Most pieces of a vectored transfer (IOV_MAX).
 const IOV_MAX: u64 = 1024;
 /// IN_ACCESS and IN_MODIFY.
-const EVENT_ACCESS: u32 = 1;
+pub(super) const EVENT_ACCESS: u32 = 1;
 const EVENT_MODIFY: u32 = 2;
 
 /// Checks the new size of a file against the process's limit: EFBIG, with SIGXFSZ.

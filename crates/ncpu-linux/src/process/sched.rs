@@ -10,9 +10,13 @@ use crate::{Errno, SysResult, time};
 
 /// The task that a call means: 0 is the caller; ESRCH.
 fn named(k: &Kernel<'_>, pid: i32) -> Result<usize, Errno> {
+    if pid < 0 { Err(Errno::EINVAL) } else { found(k, pid) }
+}
+
+/// As [`named`], for the calls that look negative ids up like others; ESRCH.
+fn found(k: &Kernel<'_>, pid: i32) -> Result<usize, Errno> {
     match pid {
         0 => Ok(k.current()),
-        pid if pid < 0 => Err(Errno::EINVAL),
         pid => task_by_tid(k, pid as u32).ok_or(Errno::ESRCH),
     }
 }
@@ -100,7 +104,7 @@ pub fn sched_setaffinity(k: &mut Kernel<'_>, pid: i32, size: u32, mask: u64) -> 
     let mut bytes = [0; MASK_BYTES as usize];
     let size = u64::from(size).min(MASK_BYTES) as usize;
     k.read_user(mask, &mut bytes[..size])?;
-    let task = named(k, pid)?;
+    let task = found(k, pid)?;
     check_owner(k, task)?;
     // There is CPU 0 only.
     if bytes[0] & 1 == 0 {
@@ -115,7 +119,7 @@ pub fn sched_getaffinity(k: &mut Kernel<'_>, pid: i32, size: u32, mask: u64) -> 
     if u64::from(size) < MASK_BYTES || u64::from(size) % MASK_BYTES != 0 {
         return Err(Errno::EINVAL.into());
     }
-    let affinity = k.tasks[named(k, pid)?].affinity;
+    let affinity = k.tasks[found(k, pid)?].affinity;
     k.write_record(mask, &affinity)?;
     Ok(MASK_BYTES)
 }
@@ -283,7 +287,7 @@ fn check_io_target(k: &Kernel<'_>, which: i32, who: i32) -> Result<usize, Errno>
     const IOPRIO_WHO_PROCESS: i32 = 1;
     const IOPRIO_WHO_USER: i32 = 3;
     match which {
-        IOPRIO_WHO_PROCESS => Ok(k.tasks[named(k, who)?].process as usize),
+        IOPRIO_WHO_PROCESS => Ok(k.tasks[found(k, who)?].process as usize),
         2..=IOPRIO_WHO_USER => Ok(k.current_process()),
         _ => Err(Errno::EINVAL),
     }

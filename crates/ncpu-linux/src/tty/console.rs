@@ -241,6 +241,11 @@ pub fn waits_for_input(k: &Kernel<'_>) -> bool {
     k.is_anyone_on(Channel::Console) && !output_waiting(k)
 }
 
+/// Bytes of standard input that the host has given since boot.
+pub fn input_given(k: &Kernel<'_>) -> u64 {
+    k.header.console[0]
+}
+
 /// How many bytes [`push_input`] would accept now.
 pub fn input_room(k: &Kernel<'_>) -> usize {
     if k.header.console_flags & CLOSED != 0 {
@@ -259,7 +264,11 @@ pub fn push_input(k: &mut Kernel<'_>, bytes: &[u8]) -> usize {
     }
     if k.header.console_flags & TERMINAL != 0 {
         super::ensure_console(k);
-        return discipline::receive(k, INDEX, bytes);
+        let len = discipline::receive(k, INDEX, bytes);
+        // Past the ring, whose counts still say how much the host has given.
+        k.header.console[0] = k.header.console[0].wrapping_add(len as u64);
+        k.header.console[1] = k.header.console[1].wrapping_add(len as u64);
+        return len;
     }
     let size = k.console_in.len();
     let len = bytes.len().min(input_room(k));
@@ -294,7 +303,8 @@ pub fn drain_output(k: &mut Kernel<'_>, mut take: impl FnMut(u8, &[u8])) {
         return;
     }
     let size = k.console_out.len();
-    while at != written {
+    // More than the ring holds can only be counted in a forged image.
+    while (1..=size as u64).contains(&written.wrapping_sub(at)) {
         let byte = |n: u64| k.console_out[(at.wrapping_add(n) % size as u64) as usize];
         let stream = byte(0);
         let len = usize::from(u16::from_le_bytes([byte(2), byte(3)]));

@@ -2,13 +2,12 @@
 
 use super::inode::{self, Place};
 use super::walk::{self, EMPTY_PATH, FOLLOW};
-use super::{AT_FDCWD, Node, access, data, hostfs, mount};
+use super::{AT_FDCWD, Node, access, data, hostfs, mount, open};
 use crate::abi::fcntl::{
     AT_EACCESS, AT_EMPTY_PATH, AT_SYMLINK_FOLLOW, AT_SYMLINK_NOFOLLOW, F_SEAL_GROW, F_SEAL_SHRINK,
 };
 use crate::file;
 use crate::image::Kernel;
-use crate::ipc::inotify::notify;
 use crate::rom::{S_IFDIR, S_IFLNK, S_IFMT, S_IFREG};
 use crate::{Errno, SysResult};
 
@@ -28,15 +27,7 @@ fn node_of(k: &Kernel<'_>, fd: i32) -> Result<Node, Errno> {
 }
 
 fn changed(k: &mut Kernel<'_>, node: Node) {
-    let dir = inode::view(k, node).map_or(Node::NONE, |inode| Node(inode.parent));
-    let name = match dir {
-        Node::NONE => None,
-        dir => super::dir::name_of(k, dir, node),
-    };
-    match name {
-        Some(name) => notify(k, dir, node, ATTRIB, 0, name.get()),
-        None => notify(k, Node::NONE, node, ATTRIB, 0, &[]),
-    }
+    open::event(k, node, ATTRIB);
 }
 
 fn set_mode(k: &mut Kernel<'_>, node: Node, mode: u32) -> SysResult {
@@ -258,6 +249,7 @@ fn set_size(k: &mut Kernel<'_>, node: Node, size: i64) -> SysResult {
         }
     }
     data::truncate(k, node, size)?;
+    open::event(k, node, open::EVENT_MODIFY);
     Ok(0)
 }
 
@@ -351,6 +343,7 @@ pub fn fallocate(k: &mut Kernel<'_>, fd: i32, mode: u32, offset: i64, length: i6
         k.inodes[at].size = end;
         inode::touch(k, at);
     }
+    open::event(k, node, open::EVENT_MODIFY);
     Ok(0)
 }
 

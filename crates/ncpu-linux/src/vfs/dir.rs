@@ -60,6 +60,11 @@ fn find(k: &Kernel<'_>, dir: Node, name: &[u8]) -> Option<usize> {
     None
 }
 
+/// Whether a name of a directory was given at run time.
+pub(crate) fn is_overlaid(k: &Kernel<'_>, dir: Node, name: &[u8]) -> bool {
+    find(k, dir, name).is_some()
+}
+
 /// The image's directory that shows through, if the directory is one of the image.
 fn image_of(dir: Node) -> Option<Ino> {
     match dir.place() {

@@ -21,6 +21,7 @@
 
 pub mod access;
 pub mod attr;
+pub mod changes;
 pub(crate) mod data;
 pub(crate) mod dir;
 pub mod hostfs;
@@ -43,7 +44,7 @@ pub use mount::boot;
 pub use path::path_of;
 pub use stat::status;
 pub use tree::{enter, make_node};
-pub use walk::{EMPTY_PATH, FOLLOW, resolve, user_path};
+pub use walk::{EMPTY_PATH, FOLLOW, read_link, resolve, user_path};
 
 /// The current directory as a directory descriptor.
 pub const AT_FDCWD: i32 = -100;

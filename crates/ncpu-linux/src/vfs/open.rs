@@ -12,7 +12,9 @@ use crate::{Block, Errno, SysResult};
 
 /// IN_OPEN, IN_MODIFY.
 const EVENT_OPEN: u32 = 0x20;
-const EVENT_MODIFY: u32 = 2;
+pub(crate) const EVENT_MODIFY: u32 = 2;
+/// The event is of a directory (IN_ISDIR).
+pub(crate) const EVENT_DIRECTORY: u32 = 1 << 30;
 
 /// All flags that open(2) knows.
 const KNOWN: u32 = O_ACCMODE
@@ -138,6 +140,8 @@ pub(crate) fn event(k: &mut Kernel<'_>, node: Node, mask: u32) {
     if !k.files[..end].iter().any(|file| file.references != 0 && file.kind == kind::INOTIFY) {
         return;
     }
+    let is_directory = walk::mode(k, node).is_ok_and(|mode| mode & S_IFMT == S_IFDIR);
+    let mask = if is_directory { mask | EVENT_DIRECTORY } else { mask };
     let parent = match node.place() {
         Place::Overlay(_) => inode::view(k, node).map_or(Node::NONE, |inode| Node(inode.parent)),
         Place::Rom(_) => dir::parent(k, node).unwrap_or(Node::NONE),

@@ -98,7 +98,12 @@ fn forget_link(k: &mut Kernel<'_>, dir: Node, name: &[u8], node: Node) {
     if gone && k.inodes[at].references != 0 && !is_directory(k.inodes[at].mode) {
         dir::remember(k, at, dir, name);
     }
-    notify(k, Node::NONE, node, if gone { event::DELETE_SELF } else { event::ATTRIB }, 0, &[]);
+    if !is_directory(k.inodes[at].mode) {
+        notify(k, Node::NONE, node, event::ATTRIB, 0, &[]);
+    }
+    if gone {
+        notify(k, Node::NONE, node, event::DELETE_SELF, 0, &[]);
+    }
     inode::collect(k, node);
 }
 

@@ -323,7 +323,7 @@ fn walk_from(
 }
 
 /// The target of a symbolic link; bytes of it that fit `out`.
-pub(crate) fn read_link(k: &mut Kernel<'_>, node: Node, out: &mut [u8]) -> Result<usize, Errno> {
+pub fn read_link(k: &mut Kernel<'_>, node: Node, out: &mut [u8]) -> Result<usize, Errno> {
     match node.place() {
         Place::Proc => super::proc::read_link(k, node, out),
         Place::Host(_) => super::hostfs::read_link(k, node, out),

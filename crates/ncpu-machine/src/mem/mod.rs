@@ -97,7 +97,9 @@ impl<'m> Mem<'m> {
         if page.is_rom() {
             FrameId(FrameId::ROM + (page.0 - Ppn::ROM.0))
         } else {
-            FrameId(self.pages[page.0 as usize].frame)
+            // The record of a free page holds the next free one: no frame of this machine's.
+            let page = self.pages[page.0 as usize];
+            FrameId(if page.references == 0 { 0 } else { page.frame })
         }
     }
 
@@ -149,8 +151,9 @@ impl<'m> Mem<'m> {
             return;
         }
         let entry = &mut self.pages[page.0 as usize];
-        entry.references -= 1;
-        if entry.references == 0 {
+        let Some(rest) = entry.references.checked_sub(1) else { return };
+        entry.references = rest;
+        if rest == 0 {
             let frame = FrameId(entry.frame);
             entry.frame = self.allocator.free;
             self.allocator.free = page.0;
@@ -168,7 +171,7 @@ impl<'m> Mem<'m> {
     /// Makes the page's frame this machine's own and free of lifted code, and returns its address;
     /// `None` when a copy was needed and the pool is used up, or the page is read-only for good.
     fn write_access(&mut self, page: Ppn) -> Option<*mut u8> {
-        if page.is_rom() {
+        if page.is_rom() || !self.is_mapped(page) {
             return None;
         }
         let frame = self.frame(page);
@@ -431,20 +434,39 @@ impl<'m> Mem<'m> {
 
     /// Gives every frame back to the pool; the machine must not run again.
     pub fn release_all(&mut self) {
-        for number in 1..=self.allocator.fresh as usize {
-            let page = &mut self.pages[number];
-            if page.references != 0 {
-                page.references = 0;
+        for page in self.pages.iter_mut().skip(1).take(self.allocator.fresh as usize) {
+            // A snapshot that was refused halfway leaves pages without a frame.
+            if core::mem::take(&mut page.references) != 0 && page.frame != 0 {
                 self.pool.release(FrameId(page.frame));
             }
         }
     }
 
-    /// Pages whose record says that they are in use but which have no frame yet.
-    pub fn count_unbacked(&self) -> u64 {
-        let end = (self.allocator.fresh as usize + 1).min(self.pages.len());
-        self.pages[1.min(end)..end].iter().filter(|p| p.references != 0 && p.frame == 0).count()
-            as u64
+    /// Pages whose record says that they are in use, all without a frame yet, as in a snapshot. `None`
+    /// when the records contradict each other: a frame number in them would be another machine's, and
+    /// a wrong free list would hand out pages in use.
+    pub fn count_unbacked(&self) -> Option<u64> {
+        let fresh = self.allocator.fresh as usize;
+        let (used, rest) = self.pages.get(1..)?.split_at_checked(fresh)?;
+        let free_of_records = |page: &Page| page.frame == 0 && page.references == 0;
+        if !self.pages.first().is_some_and(free_of_records) || !rest.iter().all(free_of_records) {
+            return None;
+        }
+        let backed = |page: &Page| page.references != 0 && page.frame != 0;
+        let unused = used.iter().filter(|page| page.references == 0).count();
+        if used.iter().any(backed) || self.allocator.used as usize != fresh - unused {
+            return None;
+        }
+        // A list without cycles that ends in 0 passes each unused page once.
+        let mut next = self.allocator.free as usize;
+        for _ in 0..unused {
+            let page = self.pages.get(next).filter(|_| (1..=fresh).contains(&next))?;
+            if page.references != 0 {
+                return None;
+            }
+            next = page.frame as usize;
+        }
+        (next == 0).then_some((fresh - unused) as u64)
     }
 
     /// Gives the page, whose record says that it is in use, a frame with these bytes: a step of

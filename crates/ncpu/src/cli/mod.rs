@@ -26,6 +26,9 @@ pub(crate) enum Command {
     /// Go on from a snapshot
     #[command(long_about = text::RESUME, after_long_help = text::AFTER_RUN)]
     Resume(Box<ResumeArguments>),
+    /// Write what a snapshot's machine changed in its root file system as a tar archive
+    #[command(long_about = text::EXPORT)]
+    Export(ExportArguments),
     /// Show what an ELF file is and which of its instructions the machine does not know
     #[command(long_about = text::INSPECT)]
     Inspect(InspectArguments),
@@ -123,6 +126,18 @@ pub(crate) struct DriveOptions {
     #[arg(long, help_heading = "Reports")]
     pub(crate) strict: bool,
 
+    /// Mount a folder of the host (repeatable)
+    ///
+    /// Changes of the host show at once, and the guest's show on the host unless `:ro` is given. No
+    /// path or link leads out of the folder. What the host changes meanwhile is not repeatable.
+    #[arg(short = 'v', long = "volume", value_name = "HOST:GUEST[:ro]", help_heading = "Files")]
+    pub(crate) volumes: Vec<Volume>,
+
+    /// When the run is over, write what the machine changed in its root file system to FILE, as a tar
+    /// archive in the form of a container image's layer
+    #[arg(long, value_name = "FILE", help_heading = "Files")]
+    pub(crate) export: Option<PathBuf>,
+
     /// Write a snapshot of the machine to FILE, at the instruction that --snapshot-at names
     #[arg(long, value_name = "FILE", requires = "snapshot_at", help_heading = "Snapshots")]
     pub(crate) snapshot: Option<PathBuf>,
@@ -146,10 +161,6 @@ pub(crate) struct RunArguments {
     /// machine never changes it: what programs write stays in the machine.
     #[arg(long, value_name = "PATH", help_heading = "Files")]
     pub(crate) rootfs: Option<PathBuf>,
-
-    /// Mount a folder of the host (repeatable)
-    #[arg(short = 'v', long = "volume", value_name = "HOST:GUEST[:ro]", help_heading = "Files")]
-    pub(crate) volumes: Vec<Volume>,
 
     /// Set an environment variable of the program (repeatable)
     ///
@@ -220,6 +231,21 @@ pub(crate) struct RunArguments {
     #[arg(trailing_var_arg = true, num_args = 0..)]
     #[arg(value_names = ["PROGRAM", "ARG"])]
     pub(crate) command: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ExportArguments {
+    /// The snapshot
+    #[arg(value_name = "SNAPSHOT")]
+    pub(crate) snapshot_file: PathBuf,
+
+    /// Root file system that the machine was run with
+    #[arg(long, value_name = "PATH")]
+    pub(crate) rootfs: PathBuf,
+
+    /// The archive to write [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

@@ -33,7 +33,17 @@ Go on from a snapshot.
 The root file system has to be the one that the machine was run with; it is not part of the \
 snapshot. A machine that goes on gives the same output, instruction count and state hash as one that \
 was never interrupted. Output that the guest had written but the machine had not yet passed on is \
-part of the snapshot and comes now.";
+part of the snapshot and comes now.
+
+Standard input that the machine has had before is part of the snapshot too. When the whole input is \
+given again as a regular file, that much of it is skipped; anything else is what comes next.";
+
+pub(super) const EXPORT: &str = "\
+Write what a machine changed in its root file system as a tar archive.
+
+The machine is that of a snapshot (`ncpu run --snapshot FILE --snapshot-at COUNT`). The archive has the \
+form of a container image's layer: files that are new or changed, whole, and an empty file `.wh.NAME` \
+for each NAME that was removed. `ncpu run --export FILE` writes the same when a run is over.";
 
 pub(super) const AFTER_RUN: &str = "\
 Environment of the program:

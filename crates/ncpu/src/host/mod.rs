@@ -11,6 +11,7 @@ pub(crate) use terminal::{Interruption, Terminal};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::BorrowedFd;
+use rustix::fs::{FileType, SeekFrom, fstat, seek};
 use rustix::io::Errno;
 use std::io;
 use std::time::{Duration, Instant};
@@ -18,6 +19,17 @@ use std::time::{Duration, Instant};
 /// Whether standard input is a terminal.
 pub(crate) fn stdin_is_terminal() -> bool {
     rustix::termios::isatty(rustix::stdio::stdin())
+}
+
+/// Moves standard input past `taken` bytes that a machine has had already, if it is a regular file at
+/// its start. Of anything else, only what comes next can be had.
+pub(crate) fn skip_input(taken: u64) -> io::Result<()> {
+    let stdin = rustix::stdio::stdin();
+    let is_file = fstat(stdin).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_file());
+    if is_file && seek(stdin, SeekFrom::Current(0))? == 0 {
+        seek(stdin, SeekFrom::Start(taken))?;
+    }
+    Ok(())
 }
 
 /// Waits until something is ready, at most for `wait`; `false` when that is over, or when a signal

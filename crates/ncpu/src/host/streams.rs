@@ -2,7 +2,6 @@
 
 use super::{readable, stream, write_all};
 use ncpu_engine::{Host, Input};
-use ncpu_linux::Kernel;
 use rustix::io::Errno;
 use std::cell::RefCell;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -137,6 +136,4 @@ impl Host for Streams {
         }
         Ok(if tape.ended { self.end(buffer) } else { Input::Nothing })
     }
-
-    fn serve(&mut self, _kernel: &mut Kernel<'_>) {}
 }

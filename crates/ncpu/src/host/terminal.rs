@@ -6,7 +6,6 @@
 
 use super::{stream, wait_for, write_all};
 use ncpu_engine::{Host, Input};
-use ncpu_linux::Kernel;
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 use rustix::stdio::{stderr, stdin, stdout};
@@ -229,8 +228,6 @@ impl Host for Terminal {
         let size = tcgetwinsize(stdin()).or_else(|_| tcgetwinsize(stdout())).ok()?;
         Some((size.ws_row, size.ws_col))
     }
-
-    fn serve(&mut self, _kernel: &mut Kernel<'_>) {}
 }
 
 impl Drop for Terminal {

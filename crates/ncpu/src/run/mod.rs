@@ -1,11 +1,13 @@
 //! `ncpu run` and `ncpu resume`.
 //!
 //! - [`program`]  what to execute: command line, environment, user
+//! - [`export`]   what a machine changed, as an archive
 //! - [`explain`]  why something cannot be executed
 //! - [`session`]  one machine from its start to its end
 //! - [`repeat`]   many of them, compared
 
 mod explain;
+mod export;
 mod program;
 mod repeat;
 mod session;
@@ -14,7 +16,8 @@ use crate::cli::{AluKind, Clock, DriveOptions, Engine, ResumeArguments, RunArgum
 use crate::host::{self, Streams, Tape, Terminal};
 use crate::report;
 use anyhow::{Context, bail, ensure};
-use ncpu_engine::{Boot, BootError, Host, Machine, Pool, snapshot};
+pub(crate) use export::export;
+use ncpu_engine::{Boot, BootError, Folders, Host, Machine, Pool, snapshot};
 use ncpu_image::RootImage;
 use ncpu_linux::tty::console;
 use ncpu_linux::{Errno, Limits};
@@ -22,6 +25,7 @@ use session::{Session, Started};
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::BufReader;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -42,7 +46,7 @@ pub(crate) mod status {
 /// Runs a program and returns the status to end with.
 pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<u8> {
     check_execution(&arguments.drive)?;
-    check_volumes(arguments)?;
+    let folders = open_folders(&arguments.drive)?;
     let (root, host_program) = match &arguments.rootfs {
         Some(path) => (ncpu_image::open(path, &ncpu_image::Options::default())?, None),
         None => {
@@ -75,6 +79,12 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<u8> {
             Some(clock) => clock == Clock::Host,
             None => at_terminal,
         },
+        folders: arguments
+            .drive
+            .volumes
+            .iter()
+            .map(|volume| (volume.guest.clone().into_bytes(), volume.read_only))
+            .collect(),
         host_name: arguments.hostname.clone().unwrap_or_default().into_bytes(),
         ..Boot::default()
     };
@@ -117,7 +127,8 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<u8> {
         Started::Not(status) => return Ok(status),
     };
     let host = console_host(&arguments.drive, arguments.tty)?;
-    finish(Session { options: &arguments.drive, machine: *machine, program: name }, host)
+    let session = Session { options: &arguments.drive, machine: *machine, folders, program: name };
+    finish(session, host)
 }
 
 /// Goes on from a snapshot and returns the status to end with.
@@ -129,15 +140,19 @@ pub(crate) fn resume(arguments: &ResumeArguments) -> anyhow::Result<u8> {
         (None, Some(program)) => built_in(program)?,
         (None, None) => bail!("give the --rootfs or the program that the machine was run with"),
     };
-    let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
-    let pool = Pool::new(root, Limits::default().pages)?;
-    let mut machine = snapshot::restore(&pool, BufReader::new(file))
-        .with_context(|| format!("cannot go on from {}", path.display()))?;
-    let terminal =
-        machine.with_kernel(|kernel| kernel.header.console_flags & console::TERMINAL != 0);
+    let mut machine = restore(root, path)?;
+    let (terminal, taken) = machine.with_kernel(|kernel| {
+        (kernel.header.console_flags & console::TERMINAL != 0, console::input_given(kernel))
+    });
+    host::skip_input(taken).context("standard input")?;
     let host = console_host(&arguments.drive, terminal)?;
     let program = vec![path.display().to_string()];
-    finish(Session { options: &arguments.drive, machine, program }, host)
+    let folders = open_folders(&arguments.drive)?;
+    // A checksum does not keep anyone from making a snapshot whose tables contradict each other.
+    let session = Session { options: &arguments.drive, machine, folders, program };
+    catch_unwind(AssertUnwindSafe(|| finish(session, host))).unwrap_or_else(|_| {
+        bail!("cannot go on from {}: the machine in it is damaged", path.display())
+    })
 }
 
 /// Says that a path of the host is no file to run, and gives the status to end with.
@@ -177,19 +192,23 @@ fn check_execution(options: &DriveOptions) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn check_volumes(arguments: &RunArguments) -> anyhow::Result<()> {
-    let Some(volume) = arguments.volumes.first() else { return Ok(()) };
-    let host = &volume.host;
-    let metadata =
-        std::fs::metadata(host).with_context(|| format!("--volume: {}", host.display()))?;
-    ensure!(metadata.is_dir(), "--volume: {} is not a folder", host.display());
-    bail!(
-        "--volume: this build cannot mount {} at {}{}; pack what the program needs into the root \
-         file system (`ncpu image build`)",
-        host.display(),
-        volume.guest,
-        if volume.read_only { " (read-only)" } else { "" },
-    )
+/// Opens the host folders that the machine may use.
+fn open_folders(options: &DriveOptions) -> anyhow::Result<Folders> {
+    let mut folders = Folders::default();
+    for volume in &options.volumes {
+        folders
+            .add(&volume.host, volume.read_only)
+            .with_context(|| format!("--volume: cannot open {}", volume.host.display()))?;
+    }
+    Ok(folders)
+}
+
+/// Makes a machine from a snapshot file.
+fn restore(root: RootImage, path: &Path) -> anyhow::Result<Machine> {
+    let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+    let pool = Pool::new(root, Limits::default().pages)?;
+    snapshot::restore(&pool, BufReader::new(file))
+        .with_context(|| format!("cannot go on from {}", path.display()))
 }
 
 /// What the machine's console is connected to.

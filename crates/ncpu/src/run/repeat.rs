@@ -1,5 +1,6 @@
 //! `--repeat`: the same run several times, compared.
 
+use super::open_folders;
 use super::session::{Session, Started};
 use crate::cli::DriveOptions;
 use crate::host::{Streams, Tape, stdin_is_terminal};
@@ -27,7 +28,12 @@ pub(super) fn run(
         if index > 0 {
             host = host.discard_output();
         }
-        let mut session = Session { options, machine: *machine, program: program.clone() };
+        let mut session = Session {
+            options,
+            machine: *machine,
+            folders: open_folders(options)?,
+            program: program.clone(),
+        };
         let outcome = session.run(&mut host)?;
         reports.push((session.report(&outcome), host.output_hash()));
         if index == 0 {

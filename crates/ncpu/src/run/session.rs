@@ -1,15 +1,12 @@
 //! One machine from its start to its end.
 
-use super::status;
+use super::{export, status};
 use crate::cli::DriveOptions;
 use crate::host::Interruption;
 use crate::report::{End, Figures, Report};
 use anyhow::{Context, bail};
 use ncpu_alu::NativeAlu;
-use ncpu_engine::{Host, Machine, Reason, Rules, drive, snapshot, state_hash};
-use std::fs::Permissions;
-use std::io::{BufWriter, Write};
-use std::os::unix::fs::PermissionsExt;
+use ncpu_engine::{Folders, Host, Machine, Reason, Rules, drive, snapshot, state_hash};
 use std::path::Path;
 use std::time::Duration;
 
@@ -23,6 +20,8 @@ pub(super) enum Started {
 pub(super) struct Session<'a> {
     pub(super) options: &'a DriveOptions,
     pub(super) machine: Machine,
+    /// The host folders that it may use.
+    pub(super) folders: Folders,
     /// The command line, for the report.
     pub(super) program: Vec<String>,
 }
@@ -46,7 +45,7 @@ impl Session<'_> {
         let (mut wall, mut round_trips, mut lifted_pages) = (Duration::ZERO, 0, 0);
         let (reason, stopped) = loop {
             let ending = self.machine.with_kernel(|kernel| {
-                let ending = drive(kernel, &NativeAlu, host, rules);
+                let ending = drive(kernel, &NativeAlu, host, &mut self.folders, rules);
                 lifted_pages += kernel.mem.lifted_pages();
                 ending
             });
@@ -72,26 +71,16 @@ impl Session<'_> {
                 figures.instructions
             );
         }
+        if let Some(path) = &self.options.export {
+            export::to_file(&mut self.machine, path)?;
+        }
         Ok(Outcome { reason, figures, stopped })
     }
 
     /// Writes a snapshot, which appears under its name when it is complete.
     fn save(&mut self, path: &Path) -> anyhow::Result<()> {
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        let mut write = || -> anyhow::Result<()> {
-            // Less the umask, as for any file that a program makes.
-            let mode = Permissions::from_mode(0o666);
-            let file = tempfile::Builder::new().permissions(mode).tempfile_in(folder)?;
-            let mut out = BufWriter::new(file);
-            snapshot::save(&mut self.machine, &mut out)?;
-            out.flush()?;
-            out.into_inner().map_err(|error| error.into_error())?.persist(path)?;
-            Ok(())
-        };
-        write().with_context(|| format!("cannot write the snapshot {}", path.display()))
+        export::write_whole(path, |out| Ok(snapshot::save(&mut self.machine, out)?))
+            .with_context(|| format!("cannot write the snapshot {}", path.display()))
     }
 
     /// The figures, with the hash of the state that the machine is in.

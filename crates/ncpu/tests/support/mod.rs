@@ -138,8 +138,13 @@ pub(crate) fn with_input(command: &mut Command, input: &[u8]) -> Output {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    child.stdin.take().unwrap().write_all(input).unwrap();
-    child.wait_with_output().unwrap()
+    let mut pipe = child.stdin.take().unwrap();
+    let input = input.to_vec();
+    // Apart, because the program may write before it has read everything; and it may read nothing.
+    let writer = std::thread::spawn(move || _ = pipe.write_all(&input));
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    output
 }
 
 pub(crate) fn text(bytes: &[u8]) -> String {

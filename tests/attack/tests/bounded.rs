@@ -1,0 +1,55 @@
+//! Every target for a short while: the same cases in every run.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Cases of a target that pass, or the seed of the first that does not.
+fn all(cases: u64, case: fn(u64) -> anyhow::Result<()>) {
+    for seed in 1..=cases {
+        match catch_unwind(AssertUnwindSafe(|| case(seed))) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => panic!("seed {seed}: {error:#}"),
+            Err(_) => panic!("seed {seed} panicked, see above"),
+        }
+    }
+}
+
+#[test]
+fn programs_whose_headers_lie() {
+    all(2000, attack::elf::case);
+}
+
+#[test]
+fn archives_and_container_images() {
+    all(6000, attack::archive::case);
+}
+
+#[test]
+fn root_file_system_images() {
+    all(3000, attack::rootfs::case);
+}
+
+#[test]
+fn snapshot_files() {
+    all(48, attack::snapshot::case);
+}
+
+#[test]
+fn random_code_and_system_calls() {
+    all(400, attack::code::case);
+}
+
+#[test]
+fn the_valid_program_runs() {
+    let reason = attack::machine::run_elf(&attack::elf::seed(), attack::machine::FUEL);
+    assert!(matches!(reason, Ok(Some(ncpu_engine::Reason::Ended(0)))), "{reason:?}");
+}
+
+#[test]
+fn random_programs_make_every_call() {
+    use ncpu_linux::table;
+    let reached = attack::code::reach(1..40).expect("machines that start");
+    let there = (0..table::NUMBERS as u32).filter(|&number| table::is_implemented(number));
+    let missed: Vec<_> =
+        there.filter(|number| !reached.contains(number)).filter_map(table::name).collect();
+    assert!(missed.is_empty(), "{missed:?}");
+}
