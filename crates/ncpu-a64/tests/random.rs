@@ -45,7 +45,7 @@ fn slots(role: Role, uop: &Uop) -> (Span, Span) {
     match role {
         D | BWrite | CWrite => (None, one),
         DRead | A | B | C => (one, None),
-        DBoth | CBoth => (one, one),
+        DBoth | ABoth | CBoth => (one, one),
         VD | VCWrite => (None, two),
         VDRead | VA | VB | VC => (two, None),
         VDBoth => (two, two),

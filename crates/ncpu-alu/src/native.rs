@@ -17,20 +17,29 @@ impl Alu for NativeAlu {
     }
     #[inline(always)]
     fn add_with_carry(&self, a: u64, b: u64, carry: bool) -> (u64, Nzcv) {
-        let (partial, c1) = a.overflowing_add(b);
-        let (sum, c2) = partial.overflowing_add(carry as u64);
-        let v = ((a ^ sum) & (b ^ sum)) >> 63;
-        let nzcv = (sum >> 63) << 3 | ((sum == 0) as u64) << 2 | ((c1 | c2) as u64) << 1 | v;
+        // With carry it is the subtraction of the complement, whose flags hosts have at hand; C says
+        // that there was no borrow.
+        let ((sum, c), v) = if carry {
+            let (sum, borrow) = a.overflowing_sub(!b);
+            ((sum, !borrow), (a as i64).overflowing_sub(!b as i64).1)
+        } else {
+            (a.overflowing_add(b), (a as i64).overflowing_add(b as i64).1)
+        };
+        let nzcv = (sum >> 63) << 3 | ((sum == 0) as u64) << 2 | (c as u64) << 1 | v as u64;
         (sum, nzcv)
     }
     #[inline(always)]
     fn add_with_carry32(&self, a: u64, b: u64, carry: bool) -> (u64, Nzcv) {
         let (a, b) = (a as u32, b as u32);
-        let wide = a as u64 + b as u64 + carry as u64;
-        let sum = wide as u32;
-        let v = (((a ^ sum) & (b ^ sum)) >> 31) as u64;
-        let nzcv = ((sum >> 31) as u64) << 3 | ((sum == 0) as u64) << 2 | (wide >> 32) << 1 | v;
-        (sum as u64, nzcv)
+        let ((sum, c), v) = if carry {
+            let (sum, borrow) = a.overflowing_sub(!b);
+            ((sum, !borrow), (a as i32).overflowing_sub(!b as i32).1)
+        } else {
+            (a.overflowing_add(b), (a as i32).overflowing_add(b as i32).1)
+        };
+        let sum = sum as u64;
+        let nzcv = (sum >> 31) << 3 | ((sum == 0) as u64) << 2 | (c as u64) << 1 | v as u64;
+        (sum, nzcv)
     }
     #[inline(always)]
     fn mul(&self, a: u64, b: u64) -> u64 {

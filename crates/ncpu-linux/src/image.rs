@@ -21,8 +21,8 @@ use crate::signal::Queued;
 use crate::time::Timer;
 use crate::tty::Tty;
 use crate::vfs::{Dentry, Inode, Mount};
-use ncpu_machine::mem::{Mem, Page, PageAllocator};
 use ncpu_machine::Core;
+use ncpu_machine::mem::{Mem, Page, PageAllocator};
 
 /// Sizes of a machine's tables, fixed at boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

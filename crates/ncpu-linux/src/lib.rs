@@ -14,7 +14,7 @@
 //! | [`process`] | tasks, process tree, scheduling, waiting, credentials, limits |
 //! | [`signal`] | sending, queueing and delivering signals |
 //! | [`vfs`] | nodes, paths, directories, regular files, mounts, /proc and /dev |
-//! | [`file`] | descriptors, open files, and what is common to all kinds of them |
+//! | [`mod@file`] | descriptors, open files, and what is common to all kinds of them |
 //! | [`ipc`] | pipes, event, timer and signal descriptors, epoll, poll, inotify |
 //! | [`net`] | sockets inside the machine |
 //! | [`tty`] | terminals and the console |

@@ -29,12 +29,24 @@ pub(crate) fn count(kernel: &mut Kernel<'_>, number: u64) {
 }
 
 macro_rules! argument {
-    (fd $x:expr) => { $x as i32 };
-    (int $x:expr) => { $x as i32 };
-    (uint $x:expr) => { $x as u32 };
-    (long $x:expr) => { $x as i64 };
-    (ptr $x:expr) => { $x };
-    (size $x:expr) => { $x };
+    (fd $x:expr) => {
+        $x as i32
+    };
+    (int $x:expr) => {
+        $x as i32
+    };
+    (uint $x:expr) => {
+        $x as u32
+    };
+    (long $x:expr) => {
+        $x as i64
+    };
+    (ptr $x:expr) => {
+        $x
+    };
+    (size $x:expr) => {
+        $x
+    };
 }
 
 macro_rules! call {

@@ -52,8 +52,9 @@ impl Kernel<'_> {
     /// Writes a record to user memory.
     pub fn write_record<T: UserRecord>(&mut self, address: u64, value: &T) -> Result<(), Errno> {
         // SAFETY: `T` has no padding, so all its bytes are initialised.
-        let bytes =
-            unsafe { core::slice::from_raw_parts((&raw const *value).cast::<u8>(), size_of::<T>()) };
+        let bytes = unsafe {
+            core::slice::from_raw_parts((&raw const *value).cast::<u8>(), size_of::<T>())
+        };
         self.write_user(address, bytes)
     }
 

@@ -14,7 +14,7 @@ use crate::mem::{Mem, Tlb, untag};
 use crate::observe::{Flow, Observer};
 use crate::scalar;
 use crate::structures;
-use ncpu_alu::{Alu, crypto};
+use ncpu_alu::Alu;
 use ncpu_uop::{Op, Uop, slot};
 
 /// Why [`run`] returned. `core.pc` is the next instruction to execute: for traps and faults the
@@ -58,17 +58,20 @@ pub fn run<A: Alu, O: Observer>(
 ) -> Outcome {
     let regs: *mut u64 = core.slots.as_mut_ptr();
     let tlb: *const crate::mem::tlb::Entry = mem.tlb.0.as_ptr();
-    let budget = budget.min(i64::MAX as u64) as i64;
-    let mut left = budget;
-    let mut uop_count = 0u64;
+    // The bound leaves room for adding the index of an instruction.
+    let budget = budget.min(1 << 62) as i64;
 
-    // The page being executed, and where the present straight line began in it.
+    // What has been done is `clock` and `trail` less the present place in the page, so that straight
+    // lines update neither. `clock` is the budget left plus the index of the instruction; `trail` is
+    // the bytes of micro-ops retired less the address of the micro-op.
+    let mut clock;
+    let mut trail;
     let mut page;
     let mut code: PageCode;
-    let mut line: *const Uop;
-    let mut line_index: u64;
     let mut ip: *const Uop;
     let mut next_pc = core.pc;
+    let mut left = budget;
+    let mut uops = 0u64;
 
     // Slot fields are below `slot::COUNT` in every micro-op that a lifter emits.
     macro_rules! get {
@@ -104,11 +107,7 @@ pub fn run<A: Alu, O: Observer>(
             core.pc = next_pc;
             let fault =
                 Fault { address: next_pc, access: Access::Execute, kind: FaultKind::Alignment };
-            return Outcome {
-                exit: Exit::Fault(fault),
-                retired: (budget - left) as u64,
-                uops: uop_count,
-            };
+            return Outcome { exit: Exit::Fault(fault), retired: (budget - left) as u64, uops };
         }
         page = next_pc & !(PAGE_SIZE as u64 - 1);
         let entry = &mem.code.lookup.0[Lookup::index(next_pc)];
@@ -122,15 +121,16 @@ pub fn run<A: Alu, O: Observer>(
                     return Outcome {
                         exit: Exit::Fault(fault),
                         retired: (budget - left) as u64,
-                        uops: uop_count,
+                        uops,
                     };
                 }
             }
         };
-        line_index = (next_pc >> 2) & (WORDS as u64 - 1);
+        let index = (next_pc >> 2) & (WORDS as u64 - 1);
         // SAFETY: the entry table has `WORDS` entries, each the index of a micro-op of the page.
-        ip = unsafe { code.uops.add(*code.entries.add(line_index as usize) as usize) };
-        line = ip;
+        ip = unsafe { code.uops.add(*code.entries.add(index as usize) as usize) };
+        clock = left + index as i64;
+        trail = UOP.wrapping_mul(uops).wrapping_sub(ip as u64);
 
         loop {
             // SAFETY: `ip` stays within the page's micro-ops: branch targets come from the entry
@@ -139,14 +139,21 @@ pub fn run<A: Alu, O: Observer>(
             let this = ip;
             ip = this.wrapping_add(1);
 
+            // Leaves with `core.pc` set, `$left` of the budget and `$ip` the next micro-op.
+            macro_rules! leave {
+                ($exit:expr, $left:expr, $ip:expr) => {
+                    return Outcome {
+                        exit: $exit,
+                        retired: (budget - $left) as u64,
+                        uops: trail.wrapping_add($ip as u64) / UOP,
+                    }
+                };
+            }
             // Stops in front of the instruction that `u` belongs to.
             macro_rules! stop {
                 ($exit:expr) => {{
                     core.pc = page + 4 * u.index() as u64;
-                    let retired = budget - left + u.index() as i64 - line_index as i64;
-                    // SAFETY: both point into the micro-ops of the same page.
-                    uop_count = uop_count.wrapping_add(unsafe { this.offset_from(line) } as u64);
-                    return Outcome { exit: $exit, retired: retired as u64, uops: uop_count };
+                    leave!($exit, clock - u.index() as i64, this);
                 }};
             }
             macro_rules! fault {
@@ -154,35 +161,19 @@ pub fn run<A: Alu, O: Observer>(
                     stop!(Exit::Fault($fault))
                 };
             }
-            // Ends the present straight line after instruction `u` (or before, for `PageEnd`).
-            macro_rules! end_line {
-                ($instructions:expr) => {
-                    left -= u.index() as i64 + $instructions - line_index as i64;
-                    // SAFETY: both point into the micro-ops of the same page.
-                    uop_count = uop_count.wrapping_add(unsafe { ip.offset_from(line) } as u64);
-                };
-            }
-            macro_rules! budget_left {
-                ($target:expr) => {
-                    if left <= 0 {
-                        core.pc = $target;
-                        return Outcome {
-                            exit: Exit::Budget,
-                            retired: (budget - left) as u64,
-                            uops: uop_count,
-                        };
-                    }
-                };
-            }
             // Branches to an absolute address.
             macro_rules! go {
                 ($target:expr) => {{
                     next_pc = $target;
-                    end_line!(1);
+                    left = clock - 1 - u.index() as i64;
+                    uops = trail.wrapping_add(ip as u64) / UOP;
                     if O::ACTIVE {
                         observer.branch(next_pc);
                     }
-                    budget_left!(next_pc);
+                    if left <= 0 {
+                        core.pc = next_pc;
+                        leave!(Exit::Budget, left, ip);
+                    }
                     continue 'fetch;
                 }};
             }
@@ -190,15 +181,20 @@ pub fn run<A: Alu, O: Observer>(
             macro_rules! go_in {
                 ($imm:expr) => {{
                     let imm: u64 = $imm;
-                    end_line!(1);
-                    line_index = (imm >> 32) & 0xffff;
+                    let index = (imm >> 32) & 0xffff;
+                    let left = clock - 1 - u.index() as i64;
+                    clock = left + index as i64;
                     // SAFETY: the page lifter took the index from the entry table.
-                    ip = unsafe { code.uops.add(imm as u32 as usize) };
-                    line = ip;
+                    let target = unsafe { code.uops.add(imm as u32 as usize) };
+                    trail = trail.wrapping_add(ip as u64).wrapping_sub(target as u64);
+                    ip = target;
                     if O::ACTIVE {
-                        observer.branch(page + 4 * line_index);
+                        observer.branch(page + 4 * index);
                     }
-                    budget_left!(page + 4 * line_index);
+                    if left <= 0 {
+                        core.pc = page + 4 * index;
+                        leave!(Exit::Budget, left, ip);
+                    }
                 }};
             }
             macro_rules! holds {
@@ -226,6 +222,22 @@ pub fn run<A: Alu, O: Observer>(
                     let (value, nzcv) = $result;
                     set!(u.rd, value);
                     set!(slot::NZCV, nzcv);
+                }};
+            }
+            // The end of a fused comparison and branch. The pair counts as two micro-ops: the fused
+            // one and one that is skipped or, when the branch is taken, one more than the distance.
+            macro_rules! flags_then_branch {
+                ($result:expr) => {{
+                    let (value, nzcv) = $result;
+                    set!(u.rd, value);
+                    set!(slot::NZCV, nzcv);
+                    if (u.imm >> 48) >> nzcv & 1 != 0 {
+                        trail = trail.wrapping_add(UOP);
+                        go_in!(u.imm);
+                    } else {
+                        trail = trail.wrapping_sub(UOP);
+                        ip = this.wrapping_add(3);
+                    }
                 }};
             }
             macro_rules! load {
@@ -281,6 +293,24 @@ pub fn run<A: Alu, O: Observer>(
                     alu.add(a!(), alu.shl(b!(), u.rc as u64))
                 };
             }
+            // The address of an `X` form.
+            macro_rules! extended {
+                () => {{
+                    let index = if u.imm == 0 { low(b!()) } else { sign32(b!()) };
+                    alu.add(a!(), alu.shl(index, u.rc as u64))
+                }};
+            }
+            // The address of a `Wb` form, and what it does after its access.
+            macro_rules! moving {
+                () => {
+                    alu.add(a!(), sign32(u.imm))
+                };
+            }
+            macro_rules! write_back {
+                () => {
+                    set!(u.ra, alu.add(a!(), sign32(u.imm >> 32)))
+                };
+            }
             // Makes sure that a pair can be stored whole.
             macro_rules! writable {
                 ($address:expr, $size:expr) => {
@@ -296,9 +326,8 @@ pub fn run<A: Alu, O: Observer>(
 
             if O::ACTIVE {
                 if u.at & Uop::FUSED != 0 {
-                    // Its two instructions follow one by one. Counted here so that the distance
-                    // since `line` is that of single micro-ops.
-                    line = line.wrapping_add(1);
+                    // Its two instructions follow one by one; the fused form does not count.
+                    trail = trail.wrapping_sub(UOP);
                     continue;
                 }
                 if u.at & Uop::FIRST != 0 {
@@ -312,22 +341,20 @@ pub fn run<A: Alu, O: Observer>(
             match u.op {
                 Op::PageEnd => {
                     next_pc = page.wrapping_add(PAGE_SIZE as u64);
-                    ip = this;
-                    end_line!(0);
-                    budget_left!(next_pc);
+                    left = clock - WORDS as i64;
+                    uops = trail.wrapping_add(this as u64) / UOP;
+                    if left <= 0 {
+                        core.pc = next_pc;
+                        leave!(Exit::Budget, left, this);
+                    }
                     continue 'fetch;
                 }
                 Op::Nop => {}
                 Op::Undefined => stop!(Exit::Undefined(u.imm as u32)),
                 Op::Brk => stop!(Exit::Breakpoint(u.imm as u16)),
                 Op::Svc => {
-                    end_line!(1);
                     core.pc = page + 4 * u.index() as u64 + 4;
-                    return Outcome {
-                        exit: Exit::SystemCall(u.imm as u16),
-                        retired: (budget - left) as u64,
-                        uops: uop_count,
-                    };
+                    leave!(Exit::SystemCall(u.imm as u16), clock - 1 - u.index() as i64, ip);
                 }
 
                 Op::Mov => d!(a!()),
@@ -449,14 +476,7 @@ pub fn run<A: Alu, O: Observer>(
                 Op::Rev16 => d!(swap_halves(a!())),
                 Op::Rev16W => d!(low(swap_halves(a!()))),
                 Op::Rev32 => d!(a!().swap_bytes().rotate_left(32)),
-                Op::Crc32 => {
-                    let bits = 8 << (u.rc & 3);
-                    d!(if u.rc & 4 == 0 {
-                        crypto::crc32(alu, a!(), b!(), bits)
-                    } else {
-                        crypto::crc32c(alu, a!(), b!(), bits)
-                    });
-                }
+                Op::Crc32 => d!(scalar::checksum(alu, a!(), b!(), u.rc)),
 
                 Op::Csel => d!(if holds!(u.imm) { a!() } else { b!() }),
                 Op::CselW => d!(low(if holds!(u.imm) { a!() } else { b!() })),
@@ -484,8 +504,8 @@ pub fn run<A: Alu, O: Observer>(
                 Op::ReadNzcv => d!(get!(slot::NZCV) << 28),
                 Op::WriteNzcv => set!(slot::NZCV, a!() >> 28 & 15),
                 Op::ReadCounter => {
-                    let done = (budget - left) as u64 + u.index() as u64 - line_index;
-                    d!(counter.wrapping_add(done));
+                    let done = budget - (clock - u.index() as i64);
+                    d!(counter.wrapping_add(done as u64));
                 }
 
                 Op::JumpIn => go_in!(u.imm),
@@ -596,6 +616,53 @@ pub fn run<A: Alu, O: Observer>(
                 Op::St16R => store!(u16, indexed!(), get!(u.rd)),
                 Op::St32R => store!(u32, indexed!(), get!(u.rd)),
                 Op::St64R => store!(u64, indexed!(), get!(u.rd)),
+                Op::Ld8X => d!(load!(u8, extended!())),
+                Op::Ld16X => d!(load!(u16, extended!())),
+                Op::Ld32X => d!(load!(u32, extended!())),
+                Op::Ld64X => d!(load!(u64, extended!())),
+                Op::St8X => store!(u8, extended!(), get!(u.rd)),
+                Op::St16X => store!(u16, extended!(), get!(u.rd)),
+                Op::St32X => store!(u32, extended!(), get!(u.rd)),
+                Op::St64X => store!(u64, extended!(), get!(u.rd)),
+                Op::Ld8Wb => {
+                    d!(load!(u8, moving!()));
+                    write_back!();
+                }
+                Op::Ld32Wb => {
+                    d!(load!(u32, moving!()));
+                    write_back!();
+                }
+                Op::Ld64Wb => {
+                    d!(load!(u64, moving!()));
+                    write_back!();
+                }
+                Op::St8Wb => {
+                    store!(u8, moving!(), get!(u.rd));
+                    write_back!();
+                }
+                Op::St32Wb => {
+                    store!(u32, moving!(), get!(u.rd));
+                    write_back!();
+                }
+                Op::St64Wb => {
+                    store!(u64, moving!(), get!(u.rd));
+                    write_back!();
+                }
+                Op::Ldp64Wb => {
+                    let address = moving!();
+                    let first = load!(u64, address);
+                    let second = load!(u64, address.wrapping_add(8));
+                    set!(u.rd, first);
+                    set!(u.rc, second);
+                    write_back!();
+                }
+                Op::Stp64Wb => {
+                    let address = moving!();
+                    writable!(address, 16);
+                    store!(u64, address, get!(u.rd));
+                    store!(u64, address.wrapping_add(8), get!(u.rc));
+                    write_back!();
+                }
                 Op::Ldp64 => {
                     let address = displaced!();
                     let first = load!(u64, address);
@@ -757,29 +824,25 @@ pub fn run<A: Alu, O: Observer>(
                 | Op::FToX
                 | Op::XToF => exec::float(alu, slots!(), u),
 
-                Op::SubSCondIn | Op::SubSWCondIn | Op::SubSICondIn | Op::SubSIWCondIn => {
-                    let (value, nzcv) = match u.op {
-                        Op::SubSCondIn => alu.add_with_carry(a!(), alu.not(b!()), true),
-                        Op::SubSWCondIn => alu.add_with_carry32(a!(), alu.not(b!()), true),
-                        Op::SubSICondIn => alu.add_with_carry(a!(), !(u.rb as u64), true),
-                        _ => alu.add_with_carry32(a!(), !(u.rb as u64), true),
-                    };
-                    set!(u.rd, value);
-                    set!(slot::NZCV, nzcv);
-                    // The pair counts as two micro-ops: the fused one and one that is skipped or,
-                    // when the branch is taken, one more than the distance says.
-                    if (u.imm >> 48) >> nzcv & 1 != 0 {
-                        uop_count = uop_count.wrapping_add(1);
-                        go_in!(u.imm);
-                    } else {
-                        uop_count = uop_count.wrapping_sub(1);
-                        ip = this.wrapping_add(3);
-                    }
+                Op::SubSCondIn => {
+                    flags_then_branch!(alu.add_with_carry(a!(), alu.not(b!()), true))
+                }
+                Op::SubSWCondIn => {
+                    flags_then_branch!(alu.add_with_carry32(a!(), alu.not(b!()), true))
+                }
+                Op::SubSICondIn => {
+                    flags_then_branch!(alu.add_with_carry(a!(), !(u.rb as u64), true))
+                }
+                Op::SubSIWCondIn => {
+                    flags_then_branch!(alu.add_with_carry32(a!(), !(u.rb as u64), true))
                 }
             }
         }
     }
 }
+
+/// Bytes of a micro-op.
+const UOP: u64 = size_of::<Uop>() as u64;
 
 #[inline(always)]
 fn low(value: u64) -> u64 {

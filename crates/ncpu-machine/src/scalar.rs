@@ -1,6 +1,6 @@
 //! Integer micro-ops that take more than a line.
 
-use ncpu_alu::{Alu, Nzcv};
+use ncpu_alu::{Alu, Nzcv, crypto};
 use ncpu_uop::Op;
 
 /// Low 64 bits of `high:low >> amount`, `amount` below 64.
@@ -23,6 +23,18 @@ pub(crate) fn compare_flags<A: Alu>(alu: &A, op: Op, a: u64, b: u64) -> Nzcv {
         Op::CcmpW => alu.add_with_carry32(a, alu.not(b), true).1,
         Op::Ccmn => alu.add_with_carry(a, b, false).1,
         _ => alu.add_with_carry32(a, b, false).1,
+    }
+}
+
+/// `CRC32*` and `CRC32C*`; `kind` is `rc` of [`Op::Crc32`]. Out of line: its loops would take the run
+/// loop's registers.
+#[inline(never)]
+pub(crate) fn checksum<A: Alu>(alu: &A, sum: u64, value: u64, kind: u8) -> u64 {
+    let bits = 8 << (kind & 3);
+    if kind & 4 == 0 {
+        crypto::crc32(alu, sum, value, bits)
+    } else {
+        crypto::crc32c(alu, sum, value, bits)
     }
 }
 

@@ -51,7 +51,7 @@ fn load<O: Observer>(
     address: u64,
     size: u64,
 ) -> Result<u64, Fault> {
-    let value = mem.load_slow(address, size)?;
+    let value = mem.load(address, size)?;
     observer.load(address, size);
     Ok(value)
 }
@@ -63,7 +63,7 @@ fn store<O: Observer>(
     size: u64,
     value: u64,
 ) -> Result<(), Fault> {
-    mem.store_slow(address, size, value)?;
+    mem.store(address, size, value)?;
     observer.store(address, size);
     Ok(())
 }
@@ -85,6 +85,11 @@ fn lane_place(first: u8, step: u32, lanes: Lanes, lane: u32) -> (usize, u32) {
 
 fn lane_mask(lanes: Lanes) -> u64 {
     u64::MAX >> (64 - lanes.bits())
+}
+
+/// A lane's value in every lane of 64 bits.
+fn replicate(lanes: Lanes, value: u64) -> u64 {
+    (0..64 / lanes.bits()).fold(0, |copies, lane| copies | value << (lane * lanes.bits()))
 }
 
 fn set_lane(slots: &mut Slots, (place, bit): (usize, u32), lanes: Lanes, value: u64) {
@@ -110,6 +115,9 @@ fn structures<O: Observer>(
     let count = lanes.count();
     mem.probe(address, size * count as u64 * registers as u64, access_of(u.op))?;
     let interleaved = u.imm == 1;
+    if !interleaved {
+        return whole_registers(slots, mem, observer, u, address);
+    }
     if u.op == Op::LdMulti {
         for register in 0..registers {
             let (place, _) = lane_place(u.rd, register, lanes, 0);
@@ -118,8 +126,7 @@ fn structures<O: Observer>(
         }
     }
     for n in 0..count * registers {
-        let (register, lane) =
-            if interleaved { (n % registers, n / registers) } else { (n / count, n % count) };
+        let (register, lane) = (n % registers, n / registers);
         let place = lane_place(u.rd, register, lanes, lane);
         let at = address.wrapping_add(n as u64 * size);
         if u.op == Op::LdMulti {
@@ -127,6 +134,31 @@ fn structures<O: Observer>(
             set_lane(slots, place, lanes, value);
         } else {
             store(mem, observer, at, size, slots[place.0] >> place.1)?;
+        }
+    }
+    Ok(())
+}
+
+/// Registers one after the other (LD1 and ST1), whatever their elements are.
+fn whole_registers<O: Observer>(
+    slots: &mut Slots,
+    mem: &mut Mem<'_>,
+    observer: &mut O,
+    u: &Uop,
+    address: u64,
+) -> Result<(), Fault> {
+    let lanes = Lanes(u.rc);
+    let halves = if lanes.q() { 2 } else { 1 };
+    for n in 0..u.rb as u32 * halves {
+        let (place, _) = lane_place(u.rd, n / halves, Lanes::vector(3, true), n % halves);
+        let at = address.wrapping_add(8 * n as u64);
+        if u.op == Op::StMulti {
+            store(mem, observer, at, 8, slots[place])?;
+            continue;
+        }
+        slots[place] = load(mem, observer, at, 8)?;
+        if halves == 1 {
+            slots[(place + 1) & 127] = 0;
         }
     }
     Ok(())
@@ -155,11 +187,9 @@ fn lanes<O: Observer>(
             _ => {
                 let value = load(mem, observer, at, size)?;
                 let (first, _) = lane_place(u.rd, register, lanes, 0);
-                slots[first] = 0;
-                slots[(first + 1) & 127] = 0;
-                for lane in 0..lanes.count() {
-                    set_lane(slots, lane_place(u.rd, register, lanes, lane), lanes, value);
-                }
+                let copies = replicate(lanes, value);
+                slots[first] = copies;
+                slots[(first + 1) & 127] = if lanes.q() { copies } else { 0 };
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Micro-ops: the one language that every front end lowers to and every engine executes.
 //!
 //! [`Op`] is declared by a single table ([`ops`]); its printer and its def/use sets
-//! ([`Role`], [`Uop::operands`]) derive from that table. A [`Uop`] is 16 bytes: an operation, four
+//! ([`Role`], [`Op::roles`]) derive from that table. A [`Uop`] is 16 bytes: an operation, four
 //! small operand fields, the place of its guest instruction within the page, and a 64-bit immediate.
 //! [`slot`] names the register slots that operand fields index.
 //!

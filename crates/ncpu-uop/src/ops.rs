@@ -19,6 +19,8 @@ pub enum Role {
     DBoth,
     /// `ra` is read.
     A,
+    /// `ra` is read, then written.
+    ABoth,
     /// `rb` is read.
     B,
     /// `rb` is written (second result).
@@ -72,7 +74,7 @@ impl Role {
             Role::D | Role::DRead | Role::DBoth | Role::VD | Role::VDRead | Role::VDBoth => {
                 Some(uop.rd)
             }
-            Role::A | Role::VA => Some(uop.ra),
+            Role::A | Role::ABoth | Role::VA => Some(uop.ra),
             Role::B | Role::BWrite | Role::VB => Some(uop.rb),
             Role::C | Role::CWrite | Role::CBoth | Role::VC | Role::VCWrite => Some(uop.rc),
             _ => None,
@@ -82,7 +84,8 @@ impl Role {
 
 macro_rules! micro_ops {
     ($($name:ident $text:literal ($($role:ident)*) $doc:literal;)*) => {
-        /// A micro-operation.
+        /// A micro-operation. In its description, `[ra]` is memory at the address in `ra`.
+        #[allow(rustdoc::broken_intra_doc_links)]
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(u16)]
         pub enum Op { $(#[doc = $doc] $name,)* }
@@ -262,7 +265,9 @@ micro_ops! {
     BitClearOut "tbz.out" (A SmallB Imm Branch) "Branch to another page if bit rb of ra is clear";
     BitSetOut "tbnz.out" (A SmallB Imm Branch) "Branch to another page if bit rb of ra is set";
 
-    // Loads and stores at [ra + imm], or [ra + (rb << rc)] for the `R` forms.
+    // Loads and stores at [ra + imm]; `R` forms at [ra + (rb << rc)]; `X` forms at [ra + (low half of
+    // rb << rc)], zero-extended or, if imm is 1, sign-extended; `Wb` forms at [ra + the low half of
+    // imm], after which the high half is added to ra. Halves of imm are signed.
     Ld8 "ld8" (D A Imm Load) "rd = byte";
     Ld16 "ld16" (D A Imm Load) "rd = 16 bits";
     Ld32 "ld32" (D A Imm Load) "rd = 32 bits";
@@ -284,6 +289,22 @@ micro_ops! {
     St16R "st16.r" (DRead A B SmallC Store) "Store 16 bits of rd at [ra + (rb << rc)]";
     St32R "st32.r" (DRead A B SmallC Store) "Store 32 bits of rd at [ra + (rb << rc)]";
     St64R "st64.r" (DRead A B SmallC Store) "Store rd at [ra + (rb << rc)]";
+    Ld8X "ld8.x" (D A B SmallC Imm Load) "rd = byte";
+    Ld16X "ld16.x" (D A B SmallC Imm Load) "rd = 16 bits";
+    Ld32X "ld32.x" (D A B SmallC Imm Load) "rd = 32 bits";
+    Ld64X "ld64.x" (D A B SmallC Imm Load) "rd = 64 bits";
+    St8X "st8.x" (DRead A B SmallC Imm Store) "Store the low byte of rd";
+    St16X "st16.x" (DRead A B SmallC Imm Store) "Store the low 16 bits of rd";
+    St32X "st32.x" (DRead A B SmallC Imm Store) "Store the low 32 bits of rd";
+    St64X "st64.x" (DRead A B SmallC Imm Store) "Store rd";
+    Ld8Wb "ld8.wb" (D ABoth Imm Load) "rd = byte";
+    Ld32Wb "ld32.wb" (D ABoth Imm Load) "rd = 32 bits";
+    Ld64Wb "ld64.wb" (D ABoth Imm Load) "rd = 64 bits";
+    St8Wb "st8.wb" (DRead ABoth Imm Store) "Store the low byte of rd";
+    St32Wb "st32.wb" (DRead ABoth Imm Store) "Store the low 32 bits of rd";
+    St64Wb "st64.wb" (DRead ABoth Imm Store) "Store rd";
+    Ldp64Wb "ldp64.wb" (D CWrite ABoth Imm Load) "rd, rc = two 64-bit words";
+    Stp64Wb "stp64.wb" (DRead C ABoth Imm Store) "Store rd and rc";
     Ldp32 "ldp32" (D CWrite A Imm Load) "rd, rc = two 32-bit words";
     Ldp64 "ldp64" (D CWrite A Imm Load) "rd, rc = two 64-bit words";
     LdpS32 "ldps32" (D CWrite A Imm Load) "rd, rc = two 32-bit words, sign-extended";

@@ -139,6 +139,32 @@ fn a_machine_goes_on_from_a_snapshot_as_if_nothing_had_been() {
 }
 
 #[test]
+fn a_machine_goes_on_with_the_input_that_it_has_not_had() {
+    let folder = Folder::new();
+    let program = folder.program("cat", CAT);
+    // More than a console ring holds, so that some is left.
+    let input: Vec<u8> = (0..200_000_u32).map(|n| (n.wrapping_mul(n) >> 3) as u8).collect();
+    let file = folder.file("input", &input);
+    let snapshot = folder.path("snapshot");
+    let mut command = ncpu();
+    command.args(["run", "--snapshot-at", "100", "--stop", "--snapshot"]).arg(&snapshot);
+    let first = support::with_input(command.arg(&program), &input);
+    assert_eq!(first.status.code(), Some(0));
+    let resume = || {
+        let mut command = ncpu();
+        command.arg("resume").arg(&snapshot).arg(&program);
+        command
+    };
+    let whole = resume().stdin(fs::File::open(&file).unwrap()).output().unwrap();
+    // A ring of 65,536 bytes was filled once (`Limits::default`).
+    let rest = support::with_input(&mut resume(), &input[65_536..]);
+    for second in [whole, rest] {
+        assert_eq!(second.status.code(), Some(0));
+        assert!([&first.stdout[..], &second.stdout].concat() == input);
+    }
+}
+
+#[test]
 fn a_snapshot_that_is_never_reached_is_an_error() {
     let folder = Folder::new();
     let snapshot = folder.path("snapshot");

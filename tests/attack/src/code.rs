@@ -32,8 +32,7 @@ impl Payload {
         let registers = (0..31).map(|_| value(rng)).collect();
         let mut out = Assembly::default();
         let most = ((CODE.end - CODE.start) / 4) as usize;
-        let wanted = 64 + rng.index(most - 64);
-        while out.words.len() + 40 < wanted {
+        while out.words.len() + 40 < most {
             match (mix, rng.below(32)) {
                 (Mix::Calls, 0..28) | (Mix::Instructions, 0..2) => calls::emit(rng, &mut out),
                 (_, 28) | (Mix::Instructions, 2) => calls::emit_any(rng, &mut out),
@@ -106,7 +105,7 @@ pub fn check(payload: &Payload, fuel: u64, again: bool) -> anyhow::Result<Reason
     if again && !matches!(reason, Reason::Timeout) {
         let hash = state_hash(&mut first);
         let mut second = start(&pool, payload)?;
-        machine::run(&mut second, fuel / 2);
+        machine::pause(&mut second, fuel / 2);
         let mut file = Vec::new();
         snapshot::save(&mut second, &mut file)?;
         drop(second);

@@ -8,7 +8,7 @@
 //! - [`archive`]   tar archives and container images
 //! - [`rootfs`]    root file system images
 //! - [`snapshot`]  snapshot files, with the right checksum too
-//! - [`code`]      random instructions and system calls ([`calls`])
+//! - [`code`]      random instructions and system calls (`calls`)
 //!
 //! The tests run each target for a bounded number of cases, and try what a program can do to exhaust
 //! its machine. The command `attack` runs a target for as long as one likes.

@@ -73,8 +73,18 @@ pub fn booted(pool: &Arc<Pool>, limits: Limits) -> Result<Machine, ncpu_engine::
 
 /// Runs a machine until `fuel` instructions are retired since its boot.
 pub fn run(machine: &mut Machine, fuel: u64) -> Reason {
+    drive_by(machine, Rules { fuel: Some(fuel), ..Rules::default() })
+}
+
+/// Runs a machine until so many instructions are retired since its boot, to go on later as if it had
+/// not been stopped.
+pub fn pause(machine: &mut Machine, instructions: u64) -> Reason {
+    drive_by(machine, Rules { pause: Some(instructions), ..Rules::default() })
+}
+
+fn drive_by(machine: &mut Machine, rules: Rules) -> Reason {
     let mut folders = Folders::default();
-    let rules = Rules { fuel: Some(fuel), timeout: Some(Duration::from_secs(20)), pause: None };
+    let rules = Rules { timeout: Some(Duration::from_secs(20)), ..rules };
     let ending =
         machine.with_kernel(|kernel| drive(kernel, &NativeAlu, &mut Nothing, &mut folders, rules));
     assert_eq!(folders.served(), 0, "the machine asked for files of the host, which has none");

@@ -5,34 +5,71 @@ pub const CODE: std::ops::Range<u64> = 0x40_0000..0x40_4000;
 /// Writable memory of a carrier. Its first word counts wild jumps; the alternate signal stack is in
 /// its second half.
 pub const DATA: std::ops::Range<u64> = 0x50_0000..0x53_0000;
-/// What runs before the payload: an alternate stack, and for every signal a handler that goes on
-/// behind the instruction that was interrupted, or somewhere in the payload when that was outside of
-/// it. The jump to the payload is through X30.
+/// What drives the payload: an alternate stack, and for every signal a handler that goes on behind the
+/// instruction that was interrupted, or somewhere in the payload when that was outside of it. Then one
+/// child after the other starts at another place of the payload, since most come to grief or sleep for
+/// ever soon; every eighth time all are killed.
 const STUB_ADDRESS: u64 = 0x48_0000;
 
 const STUB: &[u32] = &[
-    0x1000_0400, // adr x0, stack_t
+    0x1000_0880, // adr x0, stack_t
     0xd280_0001, // mov x1, #0
-    0xd280_1088, // mov x8, #132            // sigaltstack
+    0xd280_1088, // mov x8, #132: sigaltstack
     0xd400_0001, // svc #0
     0xd280_0034, // mov x20, #1
-    0xaa14_03e0, // mov x0, x20             // for each signal
-    0x1000_0401, // adr x1, action
+    0xaa14_03e0, // mov x0, x20: for each signal
+    0x1000_0881, // adr x1, action
     0xd280_0002, // mov x2, #0
     0xd280_0103, // mov x3, #8
-    0xd280_10c8, // mov x8, #134            // rt_sigaction
+    0xd280_10c8, // mov x8, #134: rt_sigaction
     0xd400_0001, // svc #0
     0x9100_0694, // add x20, x20, #1
     0xf101_029f, // cmp x20, #64
-    0x54ff_ff03, // b.lo -32
-    0xd2a0_081e, // mov x30, #0x400000
+    0x54ff_ff03, // b.lo 1b
+    0xd280_0015, // mov x21, #0
+    0xd280_0220, // mov x0, #17: for each child
+    0xd280_0001, // mov x1, #0
+    0xd280_0002, // mov x2, #0
+    0xd280_0003, // mov x3, #0
+    0xd280_0004, // mov x4, #0
+    0xd280_1b88, // mov x8, #220: clone
+    0xd400_0001, // svc #0
+    0xb400_02a0, // cbz x0, child
+    0x1000_0760, // adr x0, pause
+    0xd280_0001, // mov x1, #0
+    0xd280_0ca8, // mov x8, #101: nanosleep
+    0xd400_0001, // svc #0
+    0x9100_06b5, // add x21, x21, #1
+    0xf240_0abf, // tst x21, #7
+    0x5400_00a1, // b.ne 3f
+    0x9280_0000, // mov x0, #-1: too many of them
+    0xd280_0121, // mov x1, #9
+    0xd280_1028, // mov x8, #129: kill
+    0xd400_0001, // svc #0
+    0x9280_0000, // mov x0, #-1
+    0xd280_0001, // mov x1, #0
+    0xd280_0022, // mov x2, #1
+    0xd280_0003, // mov x3, #0
+    0xd280_2088, // mov x8, #260: wait4
+    0xd400_0001, // svc #0
+    0xf100_001f, // cmp x0, #0
+    0x54ff_ff2c, // b.gt 3b
+    0x17ff_ffe5, // b 2b
+    0xd280_2485, // mov x5, #292
+    0x9b05_7ea5, // mul x5, x21, x5
+    0x927e_2ca5, // and x5, x5, #0x3ffc
+    0xd2a0_081e, // movz x30, #0x40, lsl #16
+    0x8b05_03de, // add x30, x30, x5
     0xd61f_03c0, // br x30
-    0xd2a0_0803, // mov x3, #0x400000       // the handler
-    0xf940_dc44, // ldr x4, [x2, #440]      // uc_mcontext.pc
+    0xd2a0_0803, // movz x3, #0x40, lsl #16
+    0xf940_dc44, // ldr x4, [x2, #440]: uc_mcontext.pc
+    0xd350_fc86, // lsr x6, x4, #16
+    0xf101_20df, // cmp x6, #0x48
+    0x5400_0180, // b.eq 5f: in here: nothing to skip
     0xcb03_0085, // sub x5, x4, x3
     0xd34e_fca6, // lsr x6, x5, #14
-    0xb400_00a6, // cbz x6, +20             // in the payload
-    0xd2a0_0a07, // mov x7, #0x500000
+    0xb400_00a6, // cbz x6, 4f: in the payload
+    0xd2a0_0a07, // movz x7, #0x50, lsl #16
     0xf940_00e5, // ldr x5, [x7]
     0x9101_10a5, // add x5, x5, #68
     0xf900_00e5, // str x5, [x7]
@@ -40,7 +77,7 @@ const STUB: &[u32] = &[
     0x927e_2ca5, // and x5, x5, #0x3ffc
     0x8b05_0064, // add x4, x3, x5
     0xf900_dc44, // str x4, [x2, #440]
-    0xd280_1168, // mov x8, #139            // rt_sigreturn
+    0xd280_1168, // mov x8, #139: rt_sigreturn
     0xd400_0001, // svc #0
     0xd503_201f, // nop
     0x0052_0000, // stack_t: ss_sp, ss_flags, ss_size
@@ -49,13 +86,17 @@ const STUB: &[u32] = &[
     0,
     0x0001_0000,
     0,
-    0x0048_0040, // action: the handler
+    0x0048_00c4, // action: the handler
     0,
     0x4800_0004, // SA_NODEFER | SA_ONSTACK | SA_SIGINFO
     0,
     0,
     0,
     0,
+    0,
+    0, // pause: 30 microseconds
+    0,
+    0x0000_7530,
     0,
 ];
 

@@ -10,7 +10,8 @@ pub struct Rng<'a> {
 impl<'a> Rng<'a> {
     /// Choices that follow from a number.
     pub fn seeded(seed: u64) -> Rng<'static> {
-        Rng { bytes: &[], state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) }
+        // The sequences of neighbouring states are each other's, shifted by one.
+        Rng { bytes: &[], state: mix(mix(seed)) }
     }
 
     /// Choices that follow from bytes.
@@ -29,10 +30,7 @@ impl<'a> Rng<'a> {
             return u64::from_le_bytes(*word);
         }
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.state;
-        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ z >> 31
+        mix(self.state)
     }
 
     /// A number below `n`, which is not 0.
@@ -71,4 +69,11 @@ impl<'a> Rng<'a> {
             _ => self.below(70).wrapping_sub(3),
         }
     }
+}
+
+/// SplitMix64's output function.
+fn mix(mut z: u64) -> u64 {
+    z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ z >> 31
 }

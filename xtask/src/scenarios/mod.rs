@@ -1,6 +1,6 @@
 //! The scenario suite: what real programs print, recorded under `qemu-aarch64`, expected of `ncpu`.
 //!
-//! - [`file`]     scenario files, `tests/scenarios/*.toml`: reading, and writing recordings back
+//! - [`mod@file`]     scenario files, `tests/scenarios/*.toml`: reading, and writing recordings back
 //! - [`record`]   runs scenarios under `qemu-aarch64` in a chroot and stores what they print
 //! - [`compare`]  runs scenarios through `ncpu` and compares
 //! - [`machine`]  a scenario as a command line of `ncpu`

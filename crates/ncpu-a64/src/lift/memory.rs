@@ -67,6 +67,36 @@ const fn register_form(op: Op) -> Option<Op> {
     })
 }
 
+/// The form with an extended 32-bit register offset, where there is one.
+const fn extended_form(op: Op) -> Option<Op> {
+    Some(match op {
+        Op::Ld8 => Op::Ld8X,
+        Op::Ld16 => Op::Ld16X,
+        Op::Ld32 => Op::Ld32X,
+        Op::Ld64 => Op::Ld64X,
+        Op::St8 => Op::St8X,
+        Op::St16 => Op::St16X,
+        Op::St32 => Op::St32X,
+        Op::St64 => Op::St64X,
+        _ => return None,
+    })
+}
+
+/// The form that writes the base register back, where there is one.
+const fn write_back_form(op: Op) -> Option<Op> {
+    Some(match op {
+        Op::Ld8 => Op::Ld8Wb,
+        Op::Ld32 => Op::Ld32Wb,
+        Op::Ld64 => Op::Ld64Wb,
+        Op::St8 => Op::St8Wb,
+        Op::St32 => Op::St32Wb,
+        Op::St64 => Op::St64Wb,
+        Op::Ldp64 => Op::Ldp64Wb,
+        Op::Stp64 => Op::Stp64Wb,
+        _ => return None,
+    })
+}
+
 /// Index register of an access: `rm`, its extension (`sxt` signed, `x` all 64 bits) and scale.
 struct Index {
     rm: u32,
@@ -81,15 +111,31 @@ impl Lifter<'_> {
         self.emit_imm(op, rd, or_sp(rn), offset)
     }
 
-    fn write_back(&mut self, rn: u32, offset: u64) -> Option<()> {
-        self.emit_imm(Op::AddI, or_sp(rn), or_sp(rn), offset)
+    /// `op` on `rd` (and `rc`, for pairs) in one of the forms with a signed offset.
+    fn moving(
+        &mut self,
+        op: Op,
+        (rd, rc): (Slot, Slot),
+        rn: u32,
+        by: u64,
+        mode: u32,
+    ) -> Option<()> {
+        let ra = or_sp(rn);
+        let offset = if mode == POST { 0 } else { by };
+        if mode != POST && mode != PRE {
+            return self.emit(Uop { rd, rc, ra, imm: offset, ..Uop::new(op) });
+        }
+        if let Some(op) = write_back_form(op) {
+            let imm = by << 32 | offset as u32 as u64;
+            return self.emit(Uop { rd, rc, ra, imm, ..Uop::new(op) });
+        }
+        self.emit(Uop { rd, rc, ra, imm: offset, ..Uop::new(op) })?;
+        self.emit_imm(Op::AddI, ra, ra, by)
     }
 
     /// `op` on `rd` in one of the forms with a 9-bit signed offset.
     fn indexed(&mut self, op: Op, rd: Slot, rn: u32, imm9: u32, mode: u32) -> Option<()> {
-        let offset = signed(imm9, 9) as u64;
-        self.access(op, rd, rn, if mode == POST { 0 } else { offset })?;
-        if mode == POST || mode == PRE { self.write_back(rn, offset) } else { Some(()) }
+        self.moving(op, (rd, 0), rn, signed(imm9, 9) as u64, mode)
     }
 
     /// Destination `rt` of a load, unless the write-back of `rn` is to replace it.
@@ -100,14 +146,18 @@ impl Lifter<'_> {
     /// `op` on `rd` at [rn + extended and scaled index].
     fn offset_by(&mut self, op: Op, rd: Slot, rn: u32, index: Index) -> Option<()> {
         let (ra, rb, rc) = (or_sp(rn), source(index.rm), index.shift as u8);
+        let (form, imm) = match index.x {
+            0 => (extended_form(op), index.sxt as u64),
+            _ => (register_form(op), 0),
+        };
+        if let Some(op) = form {
+            return self.emit(Uop { rd, ra, rb, rc, imm, ..Uop::new(op) });
+        }
         let add = match (index.x, index.sxt) {
             (0, 0) => Op::AddUxtw,
             (0, _) => Op::AddSxtw,
-            _ => match register_form(op) {
-                Some(op) => return self.emit(Uop { rd, ra, rb, rc, ..Uop::new(op) }),
-                None if index.shift == 0 => Op::Add,
-                None => Op::AddLsl,
-            },
+            _ if index.shift == 0 => Op::Add,
+            _ => Op::AddLsl,
         };
         self.emit(Uop { rd: T0, ra, rb, rc, ..Uop::new(add) })?;
         self.emit_imm(op, rd, T0, 0)
@@ -204,16 +254,13 @@ impl Lifter<'_> {
     fn pair(
         &mut self,
         op: Op,
-        (rd, rc): (Slot, Slot),
+        registers: (Slot, Slot),
         rn: u32,
         imm7: u32,
         scale: u32,
         mode: u32,
     ) -> Option<()> {
-        let offset = (signed(imm7, 7) as u64) << scale;
-        let imm = if mode == POST { 0 } else { offset };
-        self.emit(Uop { rd, rc, ra: or_sp(rn), imm, ..Uop::new(op) })?;
-        if mode == POST || mode == PRE { self.write_back(rn, offset) } else { Some(()) }
+        self.moving(op, registers, rn, (signed(imm7, 7) as u64) << scale, mode)
     }
 
     /// Destinations of a load of two registers. If they are the same one, QEMU keeps the first

@@ -115,19 +115,20 @@ impl Host for Recorder {
     }
 }
 
-fn go_on(machine: &mut Machine, rules: Rules) -> (Reason, Vec<u8>) {
+/// Runs a machine; gives the reason of its end and its output.
+pub(crate) fn go_on(machine: &mut Machine, rules: Rules) -> (Reason, Vec<u8>) {
     let mut host = Recorder::default();
     let ending = machine
         .with_kernel(|kernel| drive(kernel, &NativeAlu, &mut host, &mut Folders::default(), rules));
     (ending.reason, host.0)
 }
 
-/// Runs to an instruction, which has to be met exactly, before any output.
-pub(crate) fn run_to(machine: &mut Machine, instruction: u64) {
+/// Runs to an instruction, which has to be met exactly. Gives the output until there.
+pub(crate) fn run_to(machine: &mut Machine, instruction: u64) -> Vec<u8> {
     let (reason, output) = go_on(machine, Rules { pause: Some(instruction), ..Rules::default() });
     assert!(matches!(reason, Reason::Paused), "{reason:?}");
     assert_eq!(machine.with_kernel(|kernel| kernel.header.retired), instruction);
-    assert_eq!(output, b"");
+    output
 }
 
 /// Runs to the end, which has to be as [`PROGRAM`] says, and returns the state's hash.

@@ -39,10 +39,7 @@ pub(crate) fn float<A: Alu>(alu: &A, regs: &mut Slots, u: &Uop) {
     let result = match u.op {
         Op::FBin => FpBin::from_u8(u.imm as u8).map(|op| {
             let (d, n, m) = (read_v(regs, u.rd), read_v(regs, u.ra), read_v(regs, u.rb));
-            with_format!(lanes.log2(), F => map(lanes, |i| {
-                let e = esize(lanes);
-                binary::<A, F>(&mut fp, op, e.get(&d, i), e.get(&n, i), e.get(&m, i))
-            }))
+            with_format!(lanes.log2(), F => lanewise::<A, F>(&mut fp, op, lanes, d, n, m))
         }),
         Op::FUn => FpUn::from_u8(u.imm as u8).map(|op| {
             let n = read_v(regs, u.ra);
@@ -108,6 +105,35 @@ pub(super) fn map(lanes: Lanes, mut f: impl FnMut(u32) -> u64) -> V {
         esize(lanes).set(&mut result, i, f(i));
     }
     result
+}
+
+/// `f` on the lanes of a register, in an order and of a width that the compiler knows.
+#[inline(always)]
+fn each<F: Format>(lanes: Lanes, [d, n, m]: [V; 3], mut f: impl FnMut(u64, u64, u64) -> u64) -> V {
+    if lanes.is_scalar() {
+        return [f(d[0] & F::MASK, n[0] & F::MASK, m[0] & F::MASK), 0];
+    }
+    let mut half = |d: u64, n: u64, m: u64| {
+        (0..64 / F::BITS).map(|i| i * F::BITS).fold(0, |lanes, at| {
+            lanes | f(d >> at & F::MASK, n >> at & F::MASK, m >> at & F::MASK) << at
+        })
+    };
+    let low = half(d[0], n[0], m[0]);
+    [low, if lanes.q() { half(d[1], n[1], m[1]) } else { 0 }]
+}
+
+/// A member of `Op::FBin`. The arithmetic of inner loops is chosen once, not for every lane.
+fn lanewise<A: Alu, F: Format>(fp: &mut Fp<'_, A>, op: FpBin, lanes: Lanes, d: V, n: V, m: V) -> V {
+    let operands = [d, n, m];
+    match op {
+        FpBin::Add => each::<F>(lanes, operands, |_, n, m| fp.add::<F>(n, m)),
+        FpBin::Sub => each::<F>(lanes, operands, |_, n, m| fp.sub::<F>(n, m)),
+        FpBin::Mul => each::<F>(lanes, operands, |_, n, m| fp.mul::<F>(n, m)),
+        FpBin::Div => each::<F>(lanes, operands, |_, n, m| fp.div::<F>(n, m)),
+        FpBin::Mla => each::<F>(lanes, operands, |d, n, m| fp.mul_add::<F>(d, n, m)),
+        FpBin::Mls => each::<F>(lanes, operands, |d, n, m| fp.mul_add::<F>(d, F::neg(n), m)),
+        _ => each::<F>(lanes, operands, |d, n, m| binary::<A, F>(fp, op, d, n, m) & F::MASK),
+    }
 }
 
 /// A comparison's outcome as a lane.

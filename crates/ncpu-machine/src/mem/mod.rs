@@ -324,6 +324,46 @@ impl<'m> Mem<'m> {
         Ok(())
     }
 
+    /// A load of `size` (1, 2, 4 or 8) bytes.
+    #[inline]
+    pub(crate) fn load(&mut self, address: u64, size: u64) -> Result<u64, Fault> {
+        let entry = &self.tlb.0[Tlb::index(address)];
+        if (address ^ entry.read) > PAGE_SIZE as u64 - size {
+            return self.load_slow(address, size);
+        }
+        let host = entry.bias.wrapping_add(address as usize);
+        // SAFETY: the entry maps this page to a live frame, and the access is within the page.
+        Ok(unsafe {
+            match size {
+                1 => host.read() as u64,
+                2 => u16::from_le(host.cast::<u16>().read_unaligned()) as u64,
+                4 => u32::from_le(host.cast::<u32>().read_unaligned()) as u64,
+                _ => u64::from_le(host.cast::<u64>().read_unaligned()),
+            }
+        })
+    }
+
+    /// A store of `size` (1, 2, 4 or 8) bytes.
+    #[inline]
+    pub(crate) fn store(&mut self, address: u64, size: u64, value: u64) -> Result<(), Fault> {
+        let entry = &self.tlb.0[Tlb::index(address)];
+        if (address ^ entry.write) > PAGE_SIZE as u64 - size {
+            return self.store_slow(address, size, value);
+        }
+        let host = entry.bias.wrapping_add(address as usize);
+        // SAFETY: the entry maps this page to a frame of this machine alone, and the access is
+        // within the page.
+        unsafe {
+            match size {
+                1 => host.write(value as u8),
+                2 => host.cast::<u16>().write_unaligned((value as u16).to_le()),
+                4 => host.cast::<u32>().write_unaligned((value as u32).to_le()),
+                _ => host.cast::<u64>().write_unaligned(value.to_le()),
+            }
+        }
+        Ok(())
+    }
+
     /// A load of `size` (1, 2, 4 or 8) bytes that missed the TLB or crosses a page.
     #[cold]
     #[inline(never)]

@@ -1,7 +1,7 @@
 //! `ncpu run` and `ncpu resume`.
 //!
 //! - [`program`]  what to execute: command line, environment, user
-//! - [`export`]   what a machine changed, as an archive
+//! - [`mod@export`] what a machine changed, as an archive
 //! - [`explain`]  why something cannot be executed
 //! - [`session`]  one machine from its start to its end
 //! - [`repeat`]   many of them, compared
