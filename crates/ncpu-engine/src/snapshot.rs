@@ -178,8 +178,8 @@ fn read_image(machine: &mut Machine, from: &mut impl Read) -> Result<u64, Snapsh
 ///
 /// The checksum tells accidents, not forgery. The records of memory are checked, so that no snapshot
 /// reaches frames of another machine or memory of the host; the other tables are believed. A machine
-/// whose tables contradict each other may panic as it runs, which whoever drives it has to expect
-/// ([`std::panic::catch_unwind`]); it can be dropped all the same.
+/// whose tables contradict each other may panic as it runs, or keep its driver busy, which has to
+/// expect that ([`std::panic::catch_unwind`]); it can be dropped all the same.
 ///
 /// # Errors
 /// When the snapshot cannot be read, is not one, is damaged, or belongs to another root file system.
