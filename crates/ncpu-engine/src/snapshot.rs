@@ -174,6 +174,39 @@ fn read_image(machine: &mut Machine, from: &mut impl Read) -> Result<u64, Snapsh
         .ok_or(SnapshotError::Damaged("the records of its memory contradict each other"))
 }
 
+/// Reads what comes first in a snapshot: the identity of the root file system and the table sizes.
+fn read_start<R: Read>(
+    mut from: R,
+) -> Result<(u64, Limits, Hashing<DeflateDecoder<R>>), SnapshotError> {
+    let mut start = [0; 12];
+    from.read_exact(&mut start).map_err(|_| SnapshotError::Magic)?;
+    let (magic, version) = start.split_at(8);
+    if magic != MAGIC {
+        return Err(SnapshotError::Magic);
+    }
+    let version = version.iter().rev().fold(0, |n, &byte| n << 8 | u32::from(byte));
+    if version != VERSION {
+        return Err(SnapshotError::Version(version));
+    }
+    let mut from = Hashing::new(DeflateDecoder::new(from));
+    let root = u64::from_le_bytes(read_array(&mut from)?);
+    let mut limits = Limits::default().to_array();
+    for limit in &mut limits {
+        *limit = read_u32(&mut from)?;
+    }
+    let limits =
+        Limits::from_array(limits).ok_or(SnapshotError::Damaged("table sizes out of range"))?;
+    Ok((root, limits, from))
+}
+
+/// The table sizes of a snapshot's machine: its pool needs as many frames as it has pages.
+///
+/// # Errors
+/// When the snapshot cannot be read or is not one.
+pub fn limits(from: impl Read) -> Result<Limits, SnapshotError> {
+    read_start(from).map(|(_, limits, _)| limits)
+}
+
 /// Makes a machine in `pool` from a snapshot.
 ///
 /// The checksum tells accidents, not forgery. The records of memory are checked, so that no snapshot
@@ -183,32 +216,12 @@ fn read_image(machine: &mut Machine, from: &mut impl Read) -> Result<u64, Snapsh
 ///
 /// # Errors
 /// When the snapshot cannot be read, is not one, is damaged, or belongs to another root file system.
-pub fn restore(pool: &Arc<Pool>, mut from: impl Read) -> Result<Machine, SnapshotError> {
-    let mut start = [0; 12];
-    from.read_exact(&mut start).map_err(|_| SnapshotError::Magic)?;
-    let (magic, version) = start.split_at(8);
-    if magic != MAGIC {
-        return Err(SnapshotError::Magic);
-    }
-    match version {
-        [1, 0, 0, 0] => {}
-        _ => {
-            let number = version.iter().rev().fold(0, |n, &byte| n << 8 | u32::from(byte));
-            return Err(SnapshotError::Version(number));
-        }
-    }
-    let mut from = Hashing::new(DeflateDecoder::new(from));
-    let wanted = u64::from_le_bytes(read_array(&mut from)?);
+pub fn restore(pool: &Arc<Pool>, from: impl Read) -> Result<Machine, SnapshotError> {
+    let (wanted, limits, mut from) = read_start(from)?;
     let given = identity(pool)?;
     if wanted != given {
         return Err(SnapshotError::Root { wanted, given });
     }
-    let mut limits = Limits::default().to_array();
-    for limit in &mut limits {
-        *limit = read_u32(&mut from)?;
-    }
-    let limits =
-        Limits::from_array(limits).ok_or(SnapshotError::Damaged("table sizes out of range"))?;
     let mut machine = Machine::new(pool, limits)?;
     let mut missing = match read_image(&mut machine, &mut from) {
         Ok(missing) => missing,

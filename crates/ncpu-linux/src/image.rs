@@ -157,7 +157,7 @@ pub struct Header {
     pub timer_end: u32,
     /// Records in use in the table of futexes that are waited for several at a time.
     pub vector_waiters: u32,
-    /// Traps since the last instruction that was retired.
+    /// Traps and retried calls since the last instruction that was retired.
     pub fruitless: u32,
     /// Port that was given out last to a socket that asked for none.
     pub ephemeral_port: u32,

@@ -12,10 +12,10 @@ use ncpu_machine::{Access, Exit, Fault, FaultKind, Observer, run};
 pub(crate) const QUANTUM: i64 = 1_000_000;
 /// `Task::call` for a number that has no row in the table.
 const NO_SUCH_CALL: u32 = u32::MAX - 1;
-/// Traps in a row that cost nothing: many times what any instruction needs.
+/// Traps and retried calls in a row that cost nothing: many times what any instruction needs.
 const MOST_FRUITLESS: u32 = 4096;
 /// What each further one costs, in instructions.
-const TRAP_COST: u64 = 1000;
+const FRUITLESS_COST: u64 = 1000;
 /// Idle periods that are skipped before [`Kernel::step`] returns, so that a machine that only ticks
 /// does not keep its host for ever.
 const SKIPS: u32 = 1 << 16;
@@ -89,6 +89,7 @@ impl Kernel<'_> {
                 }
                 let task = self.current();
                 if self.tasks[task].call != process::NO_CALL {
+                    self.charge_fruitless();
                     self.resume_call(task);
                     continue;
                 }
@@ -126,7 +127,7 @@ impl Kernel<'_> {
                 }
                 exit => {
                     self.cores[task].clear_exclusive();
-                    self.charge_trap();
+                    self.charge_fruitless();
                     self.trap(task, exit);
                 }
             }
@@ -328,13 +329,14 @@ impl Kernel<'_> {
         t.call_deadline
     }
 
-    /// A handler of SIGSEGV that cannot be executed traps for ever, as it does on Linux, without ever
-    /// retiring an instruction. Such traps cost time, so that others get their turn and fuel ends.
-    fn charge_trap(&mut self) {
+    /// Counts a trap or a retried call. A handler of SIGSEGV that cannot be executed traps for ever, as
+    /// it does on Linux, without ever retiring an instruction; what goes on like that costs time, so
+    /// that others get their turn and fuel ends.
+    fn charge_fruitless(&mut self) {
         self.header.fruitless = self.header.fruitless.saturating_add(1);
         if self.header.fruitless > MOST_FRUITLESS {
-            self.header.retired = self.header.retired.saturating_add(TRAP_COST);
-            self.header.quantum -= TRAP_COST as i64;
+            self.header.retired = self.header.retired.saturating_add(FRUITLESS_COST);
+            self.header.quantum -= FRUITLESS_COST as i64;
         }
     }
 

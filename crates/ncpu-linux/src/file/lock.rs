@@ -170,8 +170,14 @@ pub fn flock(k: &mut Kernel<'_>, fd: i32, operation: u32) -> SysResult {
         if operation & NONBLOCK != 0 {
             return Err(Errno::EAGAIN.into());
         }
-        // A conversion first gives up what is held (flock(2)).
-        assign(k, &wanted, false)?;
+        // A conversion first gives up what is held (flock(2)). Who holds nothing must wake no one: two
+        // that wait would wake each other for ever.
+        let held = |lock: &Lock| {
+            lock.node == node && lock.style == style::FLOCK && lock.owner == wanted.owner
+        };
+        if k.locks.iter().any(held) {
+            assign(k, &wanted, false)?;
+        }
         return Err(Block::Sleep(Channel::Lock(node), None));
     }
     assign(k, &wanted, what != UNLOCK)?;

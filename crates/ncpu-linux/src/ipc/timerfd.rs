@@ -74,7 +74,10 @@ fn update(k: &mut Kernel<'_>, file: usize) {
     let interval = f.state[INTERVAL];
     // A timer without interval is disarmed.
     let (ticks, expiry) = match (now - due).checked_div(interval) {
-        Some(periods) => (periods + 1, f.state[EXPIRY].saturating_add((periods + 1) * interval)),
+        Some(periods) => {
+            let ticks = periods.saturating_add(1);
+            (ticks, f.state[EXPIRY].saturating_add(ticks.saturating_mul(interval)))
+        }
         None => (1, 0),
     };
     f.state[TICKS] = f.state[TICKS].saturating_add(ticks);
@@ -87,7 +90,8 @@ fn update(k: &mut Kernel<'_>, file: usize) {
 fn setting(k: &mut Kernel<'_>, file: usize) -> [i64; 4] {
     update(k, file);
     let due = deadline(k, file);
-    let left = if due == u64::MAX { 0 } else { due - k.now() };
+    // A wall clock set far back or ahead can leave it overdue even now.
+    let left = if due == u64::MAX { 0 } else { due.saturating_sub(k.now()) };
     let [seconds, fraction] = time::timespec(k.files[file].state[INTERVAL]);
     let [left_seconds, left_fraction] = time::timespec(left);
     [seconds, fraction, left_seconds, left_fraction]

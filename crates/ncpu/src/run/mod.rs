@@ -205,10 +205,12 @@ fn open_folders(options: &DriveOptions) -> anyhow::Result<Folders> {
 
 /// Makes a machine from a snapshot file.
 fn restore(root: RootImage, path: &Path) -> anyhow::Result<Machine> {
-    let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
-    let pool = Pool::new(root, Limits::default().pages)?;
-    snapshot::restore(&pool, BufReader::new(file))
-        .with_context(|| format!("cannot go on from {}", path.display()))
+    let open = || File::open(path).map(BufReader::new);
+    let again = || -> anyhow::Result<Machine> {
+        let pool = Pool::new(root, snapshot::limits(open()?)?.pages)?;
+        Ok(snapshot::restore(&pool, open()?)?)
+    };
+    again().with_context(|| format!("cannot go on from {}", path.display()))
 }
 
 /// What the machine's console is connected to.
