@@ -29,10 +29,6 @@ pub const TPIDR: Slot = 37;
 pub const TEMP: [Slot; 4] = [38, 39, 40, 41];
 /// Exclusive monitor: the address marked, or all ones.
 pub const EXCLUSIVE_ADDR: Slot = 42;
-/// Exclusive monitor: the value loaded (low 64 bits).
-pub const EXCLUSIVE_LOW: Slot = 43;
-/// Exclusive monitor: the value loaded (high 64 bits, for pairs).
-pub const EXCLUSIVE_HIGH: Slot = 44;
 
 /// The low half of vector register `n` (0 to 31); the high half is the slot after it.
 pub const fn v(n: u8) -> Slot {
