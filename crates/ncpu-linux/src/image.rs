@@ -219,6 +219,7 @@ macro_rules! tables {
 
         /// Where each table of an image is, in bytes from its start.
         #[derive(Clone, Copy, Debug)]
+        #[repr(C)]
         pub struct Layout {
             limits: Limits,
             allocator: usize,

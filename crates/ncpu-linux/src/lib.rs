@@ -47,5 +47,5 @@ mod wait;
 
 pub use abi::errno::Errno;
 pub use image::{Kernel, Layout, Limits};
-pub use kernel::Stop;
+pub use kernel::{Slice, Stop};
 pub use wait::{Block, Channel, SysResult};
