@@ -49,7 +49,7 @@ impl FrameBytes {
     ///
     /// # Safety
     /// The frame must be live, and not be written meanwhile.
-    pub(crate) unsafe fn read_word(self, index: usize) -> u64 {
+    pub unsafe fn read_word(self, index: usize) -> u64 {
         debug_assert!(index < PAGE_SIZE / 8);
         // SAFETY: within the frame, and aligned.
         u64::from_le(unsafe { self.at(8 * index).cast::<u64>().read() })

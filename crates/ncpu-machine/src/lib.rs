@@ -10,6 +10,7 @@
 //! for GPUs. Not here: what an operating system does (that is `ncpu-linux`), and where the memory
 //! comes from (`ncpu-engine`).
 #![no_std]
+#![cfg_attr(target_arch = "nvptx64", feature(asm_experimental_arch))]
 
 pub mod addr;
 pub mod code;

@@ -81,6 +81,8 @@ pub fn run<A: Alu, O: Observer>(
 ///
 /// # Panics
 /// When `SPREAD` is not what the memory's tables are.
+// Inlined so that a GPU's compiler sees that the registers are a thread's own memory.
+#[inline(always)]
 pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
     core: &mut Core,
     mem: &mut Mem<'_>,
@@ -136,6 +138,18 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
         }};
     }
 
+    // A lane fetches the micro-op at `ip` whole and before it is needed, for it takes a while to come.
+    // Other processors do better with its fields where they are.
+    let mut ahead = [0; 2];
+    macro_rules! fetch_ahead {
+        () => {
+            if SPREAD {
+                // SAFETY: `ip` is a micro-op of the page, or follows its end, where the store has room.
+                ahead = unsafe { fetch(ip) };
+            }
+        };
+    }
+
     'fetch: loop {
         // Enter the page of `next_pc`.
         if next_pc & 3 != 0 {
@@ -168,13 +182,23 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
         ip = unsafe { code.uops().add(*code.entries().add(index as usize) as usize) };
         clock = left + index as i64;
         trail = UOP.wrapping_mul(uops).wrapping_sub(ip as u64);
+        fetch_ahead!();
 
         loop {
             // SAFETY: `ip` stays within the page's micro-ops: branch targets come from the entry
             // table and the last micro-op, `PageEnd`, leaves the loop.
-            let u: &Uop = unsafe { &*ip };
+            let whole: &Uop = unsafe { &*ip };
+            let fetched;
+            let u = if SPREAD {
+                fetched = ahead;
+                // SAFETY: a micro-op is two words without padding.
+                unsafe { &core::mem::transmute::<[u64; 2], Uop>(fetched) }
+            } else {
+                whole
+            };
             let this = ip;
             ip = this.wrapping_add(1);
+            fetch_ahead!();
 
             // Leaves with `core.pc` set, `$left` of the budget and `$ip` the next micro-op.
             macro_rules! leave {
@@ -225,6 +249,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
                     let target = unsafe { code.uops().add(imm as u32 as usize) };
                     trail = trail.wrapping_add(ip as u64).wrapping_sub(target as u64);
                     ip = target;
+                    fetch_ahead!();
                     if O::ACTIVE {
                         observer.branch(page + 4 * index);
                     }
@@ -274,6 +299,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
                     } else {
                         trail = trail.wrapping_sub(UOP);
                         ip = this.wrapping_add(3);
+                        fetch_ahead!();
                     }
                 }};
             }
@@ -795,7 +821,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
                 | Op::ZeroBlock
                 | Op::CheckAlign
                 | Op::Touch => {
-                    if let Err(fault) = structures::execute(alu, slots!(), mem, observer, u) {
+                    if let Err(fault) = structures::execute(alu, slots!(), mem, observer, whole) {
                         fault!(fault);
                     }
                 }
@@ -840,7 +866,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
                 | Op::VLaneSW
                 | Op::VAes
                 | Op::VSha
-                | Op::VPmull64 => exec::vector(alu, slots!(), u),
+                | Op::VPmull64 => exec::vector(alu, slots!(), whole),
                 Op::FBin
                 | Op::FUn
                 | Op::FPair
@@ -854,7 +880,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
                 | Op::FToInt
                 | Op::IntToF
                 | Op::FToX
-                | Op::XToF => exec::float(alu, slots!(), u),
+                | Op::XToF => exec::float(alu, slots!(), whole),
 
                 Op::SubSCondIn => {
                     flags_then_branch!(alu.add_with_carry(a!(), alu.not(b!()), true))
@@ -870,6 +896,35 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
                 }
             }
         }
+    }
+}
+
+/// The words of a micro-op, in one access of the GPU's read-only path: no interpreter runs while code is
+/// written.
+///
+/// # Safety
+/// `ip` must be valid for reading.
+#[inline(always)]
+unsafe fn fetch(ip: *const Uop) -> [u64; 2] {
+    #[cfg(target_arch = "nvptx64")]
+    {
+        let (low, high);
+        // SAFETY: the caller's promise; code is in global memory.
+        unsafe {
+            core::arch::asm!(
+                "ld.global.nc.v2.b64 {{{low}, {high}}}, [{ip}];",
+                low = out(reg64) low,
+                high = out(reg64) high,
+                ip = in(reg64) ip,
+                options(pure, readonly, nostack),
+            );
+        }
+        [low, high]
+    }
+    #[cfg(not(target_arch = "nvptx64"))]
+    // SAFETY: the caller's promise.
+    unsafe {
+        ip.cast::<[u64; 2]>().read()
     }
 }
 

@@ -25,6 +25,14 @@ pub struct Page {
     pub references: u32,
 }
 
+impl Page {
+    /// The frame that holds the page's bytes, or frame 0 if the page is free.
+    pub const fn frame(self) -> FrameId {
+        // The record of a free page holds the next free one: no frame of this machine's.
+        FrameId(if self.references == 0 { 0 } else { self.frame })
+    }
+}
+
 /// Allocation state of a machine's physical pages; all zero is a machine without any.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
@@ -111,9 +119,7 @@ impl<'m> Mem<'m> {
         if page.is_rom() {
             FrameId(FrameId::ROM + (page.0 - Ppn::ROM.0))
         } else {
-            // The record of a free page holds the next free one: no frame of this machine's.
-            let page = self.pages[page.0 as usize];
-            FrameId(if page.references == 0 { 0 } else { page.frame })
+            self.pages[page.0 as usize].frame()
         }
     }
 

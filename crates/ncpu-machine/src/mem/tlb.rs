@@ -124,14 +124,13 @@ pub(crate) unsafe fn hit<const SPREAD: bool, const WRITES: bool, const SIZE: u64
     // SAFETY: the index is below the number of entries.
     let (tag, bytes) = unsafe { (tag.read(), entry.wrapping_add(BYTES << shift)) };
     if SPREAD {
-        // Aligned addresses of the page differ from the tag in these bits only.
-        const { assert!(SIZE.is_power_of_two() && SIZE <= 8) };
-        if (address ^ tag) & !(PAGE_MASK - (SIZE - 1)) != 0 {
-            return None;
-        }
+        // Both words are fetched at once, for each takes a while to come.
         // SAFETY: as above.
         let frame = FrameBytes::from_bits(unsafe { bytes.read() });
-        return Some(frame.at(address as usize & PAGE_MASK as usize));
+        // Aligned addresses of the page differ from the tag in these bits only.
+        const { assert!(SIZE.is_power_of_two() && SIZE <= 8) };
+        let is_hit = (address ^ tag) & !(PAGE_MASK - (SIZE - 1)) == 0;
+        return is_hit.then(|| frame.at(address as usize & PAGE_MASK as usize));
     }
     if (address ^ tag) > PAGE_SIZE as u64 - SIZE {
         return None;
