@@ -74,9 +74,10 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
 }
 
 fn workloads(ways: &Ways<'_>) -> Result<String> {
-    let mut text = String::from(
+    let mut text = format!(
         "Each program prints the same under ncpu, under qemu and compiled for the host, for three \
-         seeds.\n\n| workload | input, with seed 1 | instructions with seeds 1, 2, 3 |\n|---|---|---|\n",
+         seeds. Compiled with {}.\n\n| workload | input, with seed 1 | instructions with seeds 1, 2, 3 |\n|---|---|---|\n",
+        programs::compiler_version()?
     );
     for workload in WORKLOADS {
         let mut counts = Vec::new();

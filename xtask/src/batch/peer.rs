@@ -239,23 +239,27 @@ fn print(report: &Report) {
         "Peer: {}. Host: {}, {} processes at a time, median of {}.\n",
         report.peer, report.processor, report.processes, report.runs
     );
-    println!("| workload | G instructions/s | start-up, ms | machines/s, a process each |");
-    println!("|---|---|---|---|");
-    for row in &report.workloads {
-        println!(
-            "| {} | {:.2} | {:.2} | {:.0} |",
-            row.name,
-            row.instructions_per_second / 1e9,
-            row.startup_seconds * 1e3,
-            row.machines_per_second
-        );
+    if !report.workloads.is_empty() {
+        println!("| workload | G instructions/s | start-up, ms | machines/s, a process each |");
+        println!("|---|---|---|---|");
+        for row in &report.workloads {
+            println!(
+                "| {} | {:.2} | {:.2} | {:.0} |",
+                row.name,
+                row.instructions_per_second / 1e9,
+                row.startup_seconds * 1e3,
+                row.machines_per_second
+            );
+        }
     }
-    println!("\n| filter | packets/s, streamed | packets/s, a process each |\n|---|---|---|");
-    for row in &report.packets {
-        println!(
-            "| {} | {:.0} | {:.0} |",
-            row.filter, row.packets_per_second, row.process_per_packet_per_second
-        );
+    if !report.packets.is_empty() {
+        println!("\n| filter | packets/s, streamed | packets/s, a process each |\n|---|---|---|");
+        for row in &report.packets {
+            println!(
+                "| {} | {:.0} | {:.0} |",
+                row.filter, row.packets_per_second, row.process_per_packet_per_second
+            );
+        }
     }
 }
 

@@ -40,9 +40,7 @@ const PACKET_COUNT: u64 = 100_000;
 pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
     let ncpu = ncpu(root, args.ncpu.as_deref())?;
     let folder = compile(root)?;
-    let version = output(Command::new(CROSS).arg("--version"), Input::Bytes(b""))?;
-    let version = String::from_utf8_lossy(&version);
-    let compiler = version.lines().next().unwrap_or(CROSS).to_owned();
+    let compiler = compiler_version()?;
     let packets = output(
         Command::new(&ncpu).arg("run").arg(folder.join("packets")),
         Input::Bytes(format!("1 {PACKET_COUNT}\n").as_bytes()),
@@ -73,6 +71,12 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
     std::fs::write(&path, serde_json::to_string_pretty(&manifest)? + "\n")
         .with_context(|| path.display().to_string())?;
     Ok(())
+}
+
+/// The first line of the compiler's `--version`: another compiler, other instruction counts.
+pub(super) fn compiler_version() -> Result<String> {
+    let version = output(Command::new(CROSS).arg("--version"), Input::Bytes(b""))?;
+    Ok(String::from_utf8_lossy(&version).lines().next().unwrap_or(CROSS).to_owned())
 }
 
 /// The `ncpu` to use, which has to be built already.
