@@ -4,8 +4,8 @@
 //! `..`, nor links, nor changes made meanwhile lead out of the folder. Files of the user who runs the
 //! machine belong to root inside it, as in rootless containers.
 
+use ncpu_linux::Kernel;
 use ncpu_linux::host::{Request, STAT_BYTES, Stat, operation};
-use ncpu_linux::{Channel, Errno, Kernel};
 use ncpu_machine::{PAGE_SIZE, Ppn};
 use rustix::fs::{
     self, AtFlags, Dir, FileType, Mode, OFlags, RenameFlags, Timespec, Timestamps, UTIME_OMIT,

@@ -7,7 +7,7 @@ use ncpu_image::RootImage;
 use ncpu_linux::{Errno, Kernel, Layout, Limits, exec, file, process, vfs};
 use ncpu_machine::code::{CodeCache, CodeStore, DirectoryEntry, Lookup};
 use ncpu_machine::mem::{Mem, Tlb};
-use ncpu_machine::{FramePool, LaneWords, PAGE_SIZE, PoolState};
+use ncpu_machine::{FramePool, LaneWords, PAGE_SIZE, PoolState, Ppn};
 use ncpu_uop::Uop;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -193,6 +193,30 @@ impl Machine {
         }
         self.with_kernel(|kernel| kernel.mem.share_all());
         Ok(copy)
+    }
+
+    /// A machine from the bytes of an image of the same layout, whose frame numbers are of another pool.
+    /// `bytes` gives the bytes of the physical pages that are in use, one page after the other.
+    ///
+    /// # Errors
+    /// When the host cannot reserve the memory, or the pool is used up.
+    pub fn rebuild(
+        pool: &Arc<Pool>,
+        layout: &Layout,
+        image: &[u8],
+        bytes: impl FnOnce(&[u32]) -> Vec<u8>,
+    ) -> Result<Machine, BootError> {
+        let mut machine = Machine::new(pool, layout.limits())?;
+        machine.image.copy_from_slice(image);
+        let mut used = Vec::new();
+        machine.with_kernel(|kernel| kernel.mem.unback(|page| used.push(page.0)));
+        let bytes = bytes(&used);
+        let complete = machine.with_kernel(|kernel| {
+            used.iter()
+                .zip(bytes.as_chunks::<PAGE_SIZE>().0)
+                .all(|(&page, bytes)| kernel.mem.restore_page(Ppn(page), bytes))
+        });
+        if complete { Ok(machine) } else { Err(BootError::Setup(Errno::ENOMEM)) }
     }
 
     /// Lends the machine as a kernel view, with empty caches.

@@ -163,7 +163,7 @@ pub struct Round {
 /// Many machines, and what they share.
 #[repr(C)]
 pub struct Batch {
-    /// Number of lanes, a multiple of [`WARP`].
+    /// Number of lanes. Those that fill the last warp up have a record and spread words too.
     pub lanes: u32,
     /// Whether frames are spread over the lanes of a warp.
     pub spread: u32,
@@ -231,7 +231,14 @@ impl Batch {
         unsafe { &mut *self.records.add(lane as usize) }
     }
 
+    /// Lanes and those that fill the last warp up.
+    pub const fn whole_warps(&self) -> u32 {
+        self.lanes.next_multiple_of(WARP)
+    }
+
     pub(crate) fn image(&self, lane: u32) -> *mut u8 {
+        // Lanes that fill up do not use the image.
+        let lane = lane.min(self.lanes - 1);
         self.images.wrapping_add(lane as usize * self.image_stride as usize)
     }
 

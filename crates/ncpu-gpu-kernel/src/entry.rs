@@ -61,13 +61,13 @@ fn this_thread() -> u32 {
 entries! {
     /// Every lane executes.
     ncpu_execute "run" |batch, lane| {
-        if lane < batch.lanes {
+        if lane < batch.whole_warps() {
             execute::execute(batch, lane, &mut ());
         }
     };
     /// Every lane executes, at most a round's instructions to the last one, wherever that is.
     ncpu_execute_exactly "exact" |batch, lane| {
-        if lane < batch.lanes {
+        if lane < batch.whole_warps() {
             execute::execute(batch, lane, &mut StopAfter(batch.slice.into()));
         }
     };

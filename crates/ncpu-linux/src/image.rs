@@ -244,6 +244,11 @@ macro_rules! tables {
                 Layout { limits, allocator, pages, $($field,)* bytes: at }
             }
 
+            /// The limits that it is for.
+            pub const fn limits(&self) -> Limits {
+                self.limits
+            }
+
             /// Bytes of an image.
             pub const fn bytes(&self) -> usize {
                 self.bytes

@@ -126,6 +126,7 @@ impl<'m> Lookup<'m> {
         }
     }
 
+    #[cfg_attr(target_arch = "nvptx64", inline(never))]
     fn flush(self) {
         for index in 0..Self::entries(self.0.is_spread()) {
             // SAFETY: below the number of words.
@@ -212,6 +213,7 @@ impl CodeStore {
         })
     }
 
+    #[cfg_attr(target_arch = "nvptx64", inline(never))]
     fn find(&self, key: CodeKey, page: u64) -> Option<PageCode> {
         for entry in self.probe(key) {
             // SAFETY: in the directory; pages are entered only while no one looks.
@@ -227,6 +229,7 @@ impl CodeStore {
         None
     }
 
+    #[cfg_attr(target_arch = "nvptx64", inline(never))]
     fn has(&self, key: CodeKey) -> bool {
         self.probe(key)
             // SAFETY: as in `find`.
@@ -237,6 +240,7 @@ impl CodeStore {
     }
 
     /// Gives up code of `key`; says whether there was any.
+    #[cfg_attr(target_arch = "nvptx64", inline(never))]
     fn give_up(&self, key: CodeKey) -> bool {
         let mut found = false;
         for entry in self.probe(key) {
@@ -352,6 +356,11 @@ impl<'m> CodeCache<'m> {
         CodeCache { store, lookup, owner: lane + 1, own_pages: Some(own_pages) }
     }
 
+    /// A place in the store that can be read, for an interpreter that has not entered any page yet.
+    pub(crate) fn nowhere(&self) -> PageCode {
+        self.store.code(0)
+    }
+
     pub(crate) fn lookup(&self) -> Lookup<'m> {
         self.lookup
     }
@@ -461,6 +470,7 @@ impl Draft {
     }
 
     /// The fused form of word `index` and the one after it, which stands in front of both.
+    #[cfg_attr(target_arch = "nvptx64", inline(never))]
     fn fused(&self, page: u64, index: usize) -> Option<Uop> {
         let is_alone = |n: usize| self.lengths.get(n) == Some(&1);
         let (first, second) = (self.uops.get(index)?[0], self.uops.get(index + 1)?[0]);

@@ -118,6 +118,7 @@ impl FrameBytes {
     ///
     /// # Safety
     /// The frame must be live and not be written meanwhile; the range must lie within it.
+    #[cfg_attr(target_arch = "nvptx64", inline(never))]
     pub unsafe fn read(self, offset: usize, out: &mut [u8]) {
         if !self.is_spread() {
             // SAFETY: the caller's promise; `out` is not part of a frame.
@@ -140,6 +141,7 @@ impl FrameBytes {
     ///
     /// # Safety
     /// The frame must be live and this machine's alone; the range must lie within it.
+    #[cfg_attr(target_arch = "nvptx64", inline(never))]
     pub unsafe fn write(self, offset: usize, bytes: &[u8]) {
         if !self.is_spread() {
             // SAFETY: the caller's promise; `bytes` is not part of a frame.
@@ -166,6 +168,7 @@ impl FrameBytes {
     ///
     /// # Safety
     /// Both must be live, this one this machine's alone, and they must not be the same.
+    #[cfg_attr(target_arch = "nvptx64", inline(never))]
     pub unsafe fn copy_from(self, other: FrameBytes) {
         for index in 0..PAGE_SIZE / 8 {
             // SAFETY: the caller's promise.
@@ -177,6 +180,7 @@ impl FrameBytes {
     ///
     /// # Safety
     /// The frame must be live and this machine's alone.
+    #[cfg_attr(target_arch = "nvptx64", inline(never))]
     pub unsafe fn clear(self) {
         for index in 0..PAGE_SIZE / 8 {
             // SAFETY: the caller's promise.

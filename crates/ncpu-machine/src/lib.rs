@@ -10,7 +10,11 @@
 //! for GPUs. Not here: what an operating system does (that is `ncpu-linux`), and where the memory
 //! comes from (`ncpu-engine`).
 #![no_std]
-#![cfg_attr(target_arch = "nvptx64", feature(asm_experimental_arch))]
+#![cfg_attr(target_arch = "nvptx64", allow(internal_features))]
+#![cfg_attr(
+    target_arch = "nvptx64",
+    feature(abi_unadjusted, asm_experimental_arch, link_llvm_intrinsics)
+)]
 
 pub mod addr;
 pub mod code;

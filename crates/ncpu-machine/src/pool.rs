@@ -93,6 +93,7 @@ impl LaneFrames {
     };
 
     /// The block of frame `number`, taken now if the warp has none.
+    #[cfg_attr(target_arch = "nvptx64", inline(never))]
     fn block(&self, number: u32) -> Option<u32> {
         // SAFETY: the table has `limit` entries, and `number` is below.
         let entry = unsafe { &*self.blocks.add(number as usize) };
@@ -118,6 +119,7 @@ impl LaneFrames {
         }
     }
 
+    #[cfg_attr(target_arch = "nvptx64", inline(never))]
     fn bytes(&self, number: u32) -> FrameBytes {
         assert!(number < self.limit);
         // SAFETY: in range by the assertion. A frame in use has a block.
@@ -133,6 +135,7 @@ impl LaneFrames {
     }
 
     /// A frame of any contents.
+    #[cfg_attr(target_arch = "nvptx64", inline(never))]
     fn take(&self) -> Option<u32> {
         // SAFETY: valid for the life of the handle, and this lane's alone.
         let state = unsafe { &mut *self.state };
@@ -158,6 +161,7 @@ impl LaneFrames {
         Some(number)
     }
 
+    #[cfg_attr(target_arch = "nvptx64", inline(never))]
     fn release(&self, number: u32) {
         // SAFETY: valid for the life of the handle, and this lane's alone.
         let state = unsafe { &mut *self.state };
@@ -251,6 +255,7 @@ impl FramePool {
     }
 
     /// A zeroed frame that is the machine's alone, or `None` when the pool is used up.
+    #[cfg_attr(target_arch = "nvptx64", inline(never))]
     pub fn alloc(&self) -> Option<FrameId> {
         let (frame, recycled) = self.take()?;
         if recycled {
@@ -261,6 +266,7 @@ impl FramePool {
     }
 
     /// A frame that is the machine's alone and holds a copy of `source`.
+    #[cfg_attr(target_arch = "nvptx64", inline(never))]
     pub fn alloc_copy(&self, source: FrameId) -> Option<FrameId> {
         let (frame, _) = self.take()?;
         // SAFETY: `take` gave an unshared frame; `source` is another, valid one.

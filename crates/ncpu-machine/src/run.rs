@@ -6,7 +6,7 @@
 //! never on how a caller slices its runs. An [`Observer`] can stop at any exact instruction.
 
 use crate::addr::{Access, Fault, FaultKind, PAGE_SIZE};
-use crate::code::{self, PageCode, WORDS};
+use crate::code::{self, WORDS};
 use crate::cpu::Core;
 use crate::exec;
 use crate::exec::hot;
@@ -66,7 +66,7 @@ pub fn run<A: Alu, O: Observer>(
     let (mut retired, mut uops) = (0, 0);
     loop {
         let (budget, counter) = (budget.saturating_sub(retired), counter.wrapping_add(retired));
-        let outcome = interpret::<A, O, false>(core, mem, alu, observer, budget, counter);
+        let outcome = interpret::<A, O, false>(core, mem, alu, observer, budget, counter, true);
         retired += outcome.retired;
         uops += outcome.uops;
         if outcome.exit != Exit::Unlifted {
@@ -77,7 +77,11 @@ pub fn run<A: Alu, O: Observer>(
 }
 
 /// As [`run`], but returns for code that has not been lifted. `SPREAD` says whether the memory's tables
-/// are spread ([`crate::words`]).
+/// are spread ([`crate::words`]), because the machine is one of the lanes of a warp.
+///
+/// The lanes of a warp meet before every micro-op: those that execute the same one execute it together,
+/// wherever their ways have parted before. So all of them have to call this at the same time, with
+/// `active` false for those that have nothing to execute, and none returns before the last one can.
 ///
 /// # Panics
 /// When `SPREAD` is not what the memory's tables are.
@@ -90,6 +94,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
     observer: &mut O,
     budget: u64,
     counter: u64,
+    active: bool,
 ) -> Outcome {
     let regs: *mut u64 = core.slots.as_mut_ptr();
     assert!(mem.tlb.is_spread() == SPREAD);
@@ -101,11 +106,11 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
     // What has been done is `clock` and `trail` less the present place in the page, so that straight
     // lines update neither. `clock` is the budget left plus the index of the instruction; `trail` is
     // the bytes of micro-ops retired less the address of the micro-op.
-    let mut clock;
-    let mut trail;
-    let mut page;
-    let mut code: PageCode;
-    let mut ip: *const Uop;
+    let mut clock = 0;
+    let mut trail = 0;
+    let mut page = 0;
+    let mut code = mem.code.nowhere();
+    let mut ip: *const Uop = code.uops();
     let mut next_pc = core.pc;
     let mut left = budget;
     let mut uops = 0u64;
@@ -150,49 +155,61 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
         };
     }
 
+    // What lanes execute that have stopped, or that go on in another page.
+    const REST: [u64; 2] = [Op::Rest as u64, 0];
+    const ENTER: [u64; 2] = [Op::Enter as u64, 0];
+    let mut result = Outcome { exit: Exit::Budget, retired: 0, uops: 0 };
+    let mut running = active;
+    if SPREAD {
+        ahead = if active { ENTER } else { REST };
+    }
+
     'fetch: loop {
-        // Enter the page of `next_pc`.
-        if next_pc & 3 != 0 {
-            core.pc = next_pc;
-            let fault =
-                Fault { address: next_pc, access: Access::Execute, kind: FaultKind::Alignment };
-            return Outcome { exit: Exit::Fault(fault), retired: (budget - left) as u64, uops };
-        }
-        page = next_pc & !(PAGE_SIZE as u64 - 1);
-        // SAFETY: the table is spread as asserted.
-        code = match unsafe { code::look_up::<SPREAD>(lookup, page) } {
-            Some(code) => code,
-            None => {
-                let exit = match mem.code_page(next_pc) {
-                    Ok(Some(code)) => Ok(code),
-                    Ok(None) => Err(Exit::Unlifted),
-                    Err(fault) => Err(Exit::Fault(fault)),
-                };
-                match exit {
-                    Ok(code) => code,
-                    Err(exit) => {
-                        core.pc = next_pc;
-                        return Outcome { exit, retired: (budget - left) as u64, uops };
-                    }
+        // Enters the page of `next_pc`, or leaves by `$leave` with an exit.
+        macro_rules! enter {
+            (|$exit:ident| $leave:expr) => {
+                if next_pc & 3 != 0 {
+                    core.pc = next_pc;
+                    let (access, kind) = (Access::Execute, FaultKind::Alignment);
+                    let $exit = Exit::Fault(Fault { address: next_pc, access, kind });
+                    $leave;
                 }
-            }
-        };
-        let index = (next_pc >> 2) & (WORDS as u64 - 1);
-        // SAFETY: the entry table has `WORDS` entries, each the index of a micro-op of the page.
-        ip = unsafe { code.uops().add(*code.entries().add(index as usize) as usize) };
-        clock = left + index as i64;
-        trail = UOP.wrapping_mul(uops).wrapping_sub(ip as u64);
-        fetch_ahead!();
+                page = next_pc & !(PAGE_SIZE as u64 - 1);
+                // SAFETY: the table is spread as asserted.
+                code = match unsafe { code::look_up::<SPREAD>(lookup, page) } {
+                    Some(code) => code,
+                    None => match mem.code_page(next_pc) {
+                        Ok(Some(code)) => code,
+                        missing => {
+                            core.pc = next_pc;
+                            let $exit = missing.err().map_or(Exit::Unlifted, Exit::Fault);
+                            $leave;
+                        }
+                    },
+                };
+                let index = (next_pc >> 2) & (WORDS as u64 - 1);
+                // SAFETY: the entry table has `WORDS` entries, each the index of a micro-op of the page.
+                ip = unsafe { code.uops().add(*code.entries().add(index as usize) as usize) };
+                clock = left + index as i64;
+                trail = UOP.wrapping_mul(uops).wrapping_sub(ip as u64);
+                fetch_ahead!();
+            };
+        }
+        if !SPREAD {
+            enter!(|exit| return Outcome { exit, retired: (budget - left) as u64, uops });
+        }
 
         loop {
+            if SPREAD && !any_lane(running) {
+                return result;
+            }
             // SAFETY: `ip` stays within the page's micro-ops: branch targets come from the entry
             // table and the last micro-op, `PageEnd`, leaves the loop.
             let whole: &Uop = unsafe { &*ip };
             let fetched;
             let u = if SPREAD {
-                fetched = ahead;
-                // SAFETY: a micro-op is two words without padding.
-                unsafe { &core::mem::transmute::<[u64; 2], Uop>(fetched) }
+                fetched = unpack(ahead);
+                &fetched
             } else {
                 whole
             };
@@ -200,14 +217,26 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
             ip = this.wrapping_add(1);
             fetch_ahead!();
 
+            // Ends with an outcome.
+            macro_rules! finish {
+                ($outcome:expr) => {{
+                    let outcome = $outcome;
+                    if !SPREAD {
+                        return outcome;
+                    }
+                    (result, running) = (outcome, false);
+                    (ahead, ip) = (REST, this);
+                    continue;
+                }};
+            }
             // Leaves with `core.pc` set, `$left` of the budget and `$ip` the next micro-op.
             macro_rules! leave {
                 ($exit:expr, $left:expr, $ip:expr) => {
-                    return Outcome {
+                    finish!(Outcome {
                         exit: $exit,
                         retired: (budget - $left) as u64,
                         uops: trail.wrapping_add($ip as u64) / UOP,
-                    }
+                    })
                 };
             }
             // Stops in front of the instruction that `u` belongs to.
@@ -222,6 +251,16 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
                     stop!(Exit::Fault($fault))
                 };
             }
+            // Goes on in the page of `next_pc`.
+            macro_rules! go_on_elsewhere {
+                () => {{
+                    if !SPREAD {
+                        continue 'fetch;
+                    }
+                    (ahead, ip) = (ENTER, this);
+                    continue;
+                }};
+            }
             // Branches to an absolute address.
             macro_rules! go {
                 ($target:expr) => {{
@@ -235,7 +274,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
                         core.pc = next_pc;
                         leave!(Exit::Budget, left, ip);
                     }
-                    continue 'fetch;
+                    go_on_elsewhere!();
                 }};
             }
             // Branches within the page; `$imm` as the table of micro-ops says.
@@ -313,10 +352,11 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
                         // SAFETY: the bytes are in one piece of a live frame.
                         <$type>::from_le(unsafe { at.cast::<$type>().read_unaligned() }) as u64
                     } else {
-                        match mem.load_slow(address, SIZE) {
-                            Ok(value) => value,
-                            Err(fault) => fault!(fault),
+                        let value = mem.load_slow(address, SIZE);
+                        if let Some(fault) = mem.fault() {
+                            fault!(fault);
                         }
+                        value
                     };
                     if O::ACTIVE {
                         observer.load(address, SIZE);
@@ -334,8 +374,11 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
                     if let Some(at) = hit {
                         // SAFETY: the bytes are in one piece of a frame of this machine alone.
                         unsafe { at.cast::<$type>().write_unaligned((value as $type).to_le()) };
-                    } else if let Err(fault) = mem.store_slow(address, SIZE, value) {
-                        fault!(fault);
+                    } else {
+                        mem.store_slow(address, SIZE, value);
+                        if let Some(fault) = mem.fault() {
+                            fault!(fault);
+                        }
                     }
                     if O::ACTIVE {
                         observer.store(address, SIZE);
@@ -374,10 +417,11 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
             macro_rules! writable {
                 ($address:expr, $size:expr) => {
                     // SAFETY: the table is spread as asserted.
-                    if !unsafe { tlb::may_write::<SPREAD>(translations, $address, $size) }
-                        && let Err(fault) = mem.probe($address, $size, Access::Write)
-                    {
-                        fault!(fault);
+                    if !unsafe { tlb::may_write::<SPREAD>(translations, $address, $size) } {
+                        mem.probe_slow($address, $size);
+                        if let Some(fault) = mem.fault() {
+                            fault!(fault);
+                        }
                     }
                 };
             }
@@ -405,9 +449,13 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
                         core.pc = next_pc;
                         leave!(Exit::Budget, left, this);
                     }
-                    continue 'fetch;
+                    go_on_elsewhere!();
                 }
                 Op::Nop => {}
+                Op::Rest => (ahead, ip) = (REST, this),
+                Op::Enter => {
+                    enter!(|exit| finish!(Outcome { exit, retired: (budget - left) as u64, uops }));
+                }
                 Op::Undefined => stop!(Exit::Undefined(u.imm as u32)),
                 Op::Brk => stop!(Exit::Breakpoint(u.imm as u16)),
                 Op::Svc => {
@@ -821,7 +869,8 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
                 | Op::ZeroBlock
                 | Op::CheckAlign
                 | Op::Touch => {
-                    if let Err(fault) = structures::execute(alu, slots!(), mem, observer, whole) {
+                    structures::execute(alu, slots!(), mem, observer, whole);
+                    if let Some(fault) = mem.fault() {
                         fault!(fault);
                     }
                 }
@@ -829,6 +878,25 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
                 Op::VMov => set_vector!(u.rd, [a!(), get!(u.ra + 1)]),
                 Op::VMovLow => set_vector!(u.rd, [a!(), 0]),
                 Op::VMovI => set_vector!(u.rd, [u.imm, if u.rc == 1 { u.imm } else { 0 }]),
+                // A lane calls them, for their registers would be missing elsewhere.
+                Op::VAnd
+                | Op::VOr
+                | Op::VXor
+                | Op::VAdd
+                | Op::VSub
+                | Op::VCmEq
+                | Op::FAddS
+                | Op::FAddD
+                | Op::FSubS
+                | Op::FSubD
+                | Op::FMulS
+                | Op::FMulD
+                | Op::FDivS
+                | Op::FDivD
+                    if SPREAD =>
+                {
+                    hot::call(alu, slots!(), whole)
+                }
                 Op::VAnd => hot::and(alu, slots!(), u),
                 Op::VOr => hot::or(alu, slots!(), u),
                 Op::VXor => hot::xor(alu, slots!(), u),
@@ -926,6 +994,39 @@ unsafe fn fetch(ip: *const Uop) -> [u64; 2] {
     unsafe {
         ip.cast::<[u64; 2]>().read()
     }
+}
+
+/// The micro-op that two words are. (A transmutation lets the compiler take a micro-op apart where it is
+/// fetched, long before it is needed.)
+#[inline(always)]
+fn unpack([low, imm]: [u64; 2]) -> Uop {
+    // SAFETY: the words are those of a micro-op, whose first field is its operation.
+    let op = unsafe { core::mem::transmute::<u16, Op>(low as u16) };
+    Uop {
+        op,
+        rd: (low >> 16) as u8,
+        ra: (low >> 24) as u8,
+        rb: (low >> 32) as u8,
+        rc: (low >> 40) as u8,
+        at: (low >> 48) as u16,
+        imm,
+    }
+}
+
+/// Whether any lane of the warp says so; all of them meet here. Elsewhere, there is one lane.
+#[inline(always)]
+fn any_lane(says: bool) -> bool {
+    #[cfg(target_arch = "nvptx64")]
+    {
+        unsafe extern "unadjusted" {
+            #[link_name = "llvm.nvvm.vote.any.sync"]
+            fn vote_any(lanes: u32, says: bool) -> bool;
+        }
+        // SAFETY: all 32 lanes of a warp take part, as `interpret` asks for.
+        unsafe { vote_any(u32::MAX, says) }
+    }
+    #[cfg(not(target_arch = "nvptx64"))]
+    says
 }
 
 /// Bytes of a micro-op.

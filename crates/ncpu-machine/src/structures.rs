@@ -12,9 +12,20 @@ use ncpu_uop::{Lanes, Op, Uop, slot};
 
 type Slots = [u64; slot::COUNT];
 
-/// Executes one memory micro-op that [`crate::run()`] does not handle inline.
+/// Executes one memory micro-op that [`crate::run()`] does not handle inline. A fault is left in `mem`.
 #[inline(never)]
 pub(crate) fn execute<A: Alu, O: Observer>(
+    alu: &A,
+    slots: &mut Slots,
+    mem: &mut Mem<'_>,
+    observer: &mut O,
+    u: &Uop,
+) {
+    let result = one(alu, slots, mem, observer, u);
+    mem.note(result);
+}
+
+fn one<A: Alu, O: Observer>(
     alu: &A,
     slots: &mut Slots,
     mem: &mut Mem<'_>,

@@ -48,6 +48,7 @@ impl Text {
     }
 
     /// Appends bytes.
+    #[inline(never)]
     pub(crate) fn put(&mut self, k: &mut Kernel<'_>, bytes: &[u8]) -> &mut Self {
         let mut bytes = bytes;
         while !bytes.is_empty() {
@@ -63,6 +64,7 @@ impl Text {
         self
     }
 
+    #[inline(never)]
     fn flush(&mut self, k: &mut Kernel<'_>) {
         let bytes = &self.buffer[..self.filled];
         match data::write_node(k, self.node, self.offset, bytes) {
@@ -73,12 +75,14 @@ impl Text {
     }
 
     /// Appends a decimal number.
+    #[inline(never)]
     pub(crate) fn dec(&mut self, k: &mut Kernel<'_>, value: u64) -> &mut Self {
         let mut digits = [0; 20];
         self.put(k, decimal(value, &mut digits))
     }
 
     /// Appends a signed decimal number.
+    #[inline(never)]
     pub(crate) fn signed(&mut self, k: &mut Kernel<'_>, value: i64) -> &mut Self {
         if value < 0 {
             self.put(k, b"-");
@@ -87,6 +91,7 @@ impl Text {
     }
 
     /// Appends a decimal number, right-aligned in `width` columns.
+    #[inline(never)]
     pub(crate) fn right(&mut self, k: &mut Kernel<'_>, value: u64, width: usize) -> &mut Self {
         let mut digits = [0; 20];
         let digits = decimal(value, &mut digits);
@@ -94,6 +99,7 @@ impl Text {
     }
 
     /// Appends a decimal number with leading zeros.
+    #[inline(never)]
     pub(crate) fn zeros(&mut self, k: &mut Kernel<'_>, value: u64, width: usize) -> &mut Self {
         let mut digits = [0; 20];
         let digits = decimal(value, &mut digits);
@@ -101,11 +107,13 @@ impl Text {
     }
 
     /// Appends text, left-aligned in `width` columns.
+    #[inline(never)]
     pub(crate) fn left(&mut self, k: &mut Kernel<'_>, text: &[u8], width: usize) -> &mut Self {
         self.put(k, text).pad(k, b' ', width.saturating_sub(text.len()))
     }
 
     /// Appends a byte `count` times.
+    #[inline(never)]
     pub(crate) fn pad(&mut self, k: &mut Kernel<'_>, byte: u8, count: usize) -> &mut Self {
         for _ in 0..count {
             self.put(k, &[byte]);
@@ -123,6 +131,7 @@ impl Text {
         self.power_of_two(k, value, width, 3)
     }
 
+    #[inline(never)]
     fn power_of_two(
         &mut self,
         k: &mut Kernel<'_>,
@@ -147,6 +156,7 @@ impl Text {
     }
 
     /// Writes what is left; the first error of all writing.
+    #[inline(never)]
     pub(crate) fn finish(&mut self, k: &mut Kernel<'_>) -> Result<(), Errno> {
         self.flush(k);
         self.failed.map_or(Ok(()), Err)

@@ -5,7 +5,28 @@ use super::{Slots, esize, read, read_v, write, write_v};
 use ncpu_alu::Alu;
 use ncpu_alu::fp::{Double, Format, Fp, Single};
 use ncpu_alu::simd::{Bin, bin};
-use ncpu_uop::{Lanes, Uop, slot};
+use ncpu_uop::{Lanes, Op, Uop, slot};
+
+/// Any of them, out of line.
+#[inline(never)]
+pub(crate) fn call<A: Alu>(alu: &A, regs: &mut Slots, u: &Uop) {
+    match u.op {
+        Op::VAnd => and(alu, regs, u),
+        Op::VOr => or(alu, regs, u),
+        Op::VXor => xor(alu, regs, u),
+        Op::VAdd => add(alu, regs, u),
+        Op::VSub => sub(alu, regs, u),
+        Op::VCmEq => cmeq(alu, regs, u),
+        Op::FAddS => fadd_s(alu, regs, u),
+        Op::FAddD => fadd_d(alu, regs, u),
+        Op::FSubS => fsub_s(alu, regs, u),
+        Op::FSubD => fsub_d(alu, regs, u),
+        Op::FMulS => fmul_s(alu, regs, u),
+        Op::FMulD => fmul_d(alu, regs, u),
+        Op::FDivS => fdiv_s(alu, regs, u),
+        _ => fdiv_d(alu, regs, u),
+    }
+}
 
 #[inline(always)]
 fn bitwise(regs: &mut Slots, u: &Uop, f: impl Fn(u64, u64) -> u64) {

@@ -58,6 +58,7 @@ pub struct Mem<'m> {
     pages: &'m mut [Page],
     pub(crate) tlb: Tlb<'m>,
     pub(crate) code: CodeCache<'m>,
+    fault: Option<Fault>,
 }
 
 impl<'m> Mem<'m> {
@@ -83,7 +84,7 @@ impl<'m> Mem<'m> {
         tlb: Tlb<'m>,
         code: CodeCache<'m>,
     ) -> Self {
-        Mem { pool, allocator, pages, tlb, code }
+        Mem { pool, allocator, pages, tlb, code, fault: None }
     }
 
     /// Pages in use by this machine.
@@ -124,6 +125,7 @@ impl<'m> Mem<'m> {
     }
 
     /// A zeroed page with one reference; `None` when the machine's memory or the pool is used up.
+    #[cfg_attr(target_arch = "nvptx64", inline(never))]
     pub fn alloc(&mut self) -> Option<Ppn> {
         let page = match self.allocator.free {
             0 => {
@@ -149,6 +151,7 @@ impl<'m> Mem<'m> {
     }
 
     /// A new page that holds a copy of `source`.
+    #[cfg_attr(target_arch = "nvptx64", inline(never))]
     pub fn alloc_copy(&mut self, source: Ppn) -> Option<Ppn> {
         let page = self.alloc()?;
         let from = self.pool.bytes(self.frame(source));
@@ -158,6 +161,7 @@ impl<'m> Mem<'m> {
     }
 
     /// Adds a reference to a page. Pages of the root file system image are not counted.
+    #[cfg_attr(target_arch = "nvptx64", inline(never))]
     pub fn share(&mut self, page: Ppn) {
         if !page.is_rom() {
             self.pages[page.0 as usize].references += 1;
@@ -165,6 +169,7 @@ impl<'m> Mem<'m> {
     }
 
     /// Drops a reference; the last one frees the page. The caller flushes translations to it.
+    #[cfg_attr(target_arch = "nvptx64", inline(never))]
     pub fn release(&mut self, page: Ppn) {
         if page.is_rom() {
             return;
@@ -189,6 +194,7 @@ impl<'m> Mem<'m> {
 
     /// Makes the page's frame this machine's own and free of lifted code, and returns its bytes;
     /// `None` when a copy was needed and the pool is used up, or the page is read-only for good.
+    #[cfg_attr(target_arch = "nvptx64", inline(never))]
     fn write_access(&mut self, page: Ppn) -> Option<FrameBytes> {
         if page.is_rom() || !self.is_mapped(page) {
             return None;
@@ -209,12 +215,14 @@ impl<'m> Mem<'m> {
     }
 
     /// Reads the aligned 64-bit word `index` (0 to 511) of a page.
+    #[cfg_attr(target_arch = "nvptx64", inline(never))]
     pub fn read_word(&self, page: Ppn, index: usize) -> u64 {
         // SAFETY: a page's frame is live, and no one writes it during the call.
         unsafe { self.pool.bytes(self.frame(page)).read_word(index & 511) }
     }
 
     /// Writes the aligned 64-bit word `index` (0 to 511) of a page; false when memory is used up.
+    #[cfg_attr(target_arch = "nvptx64", inline(never))]
     #[must_use]
     pub fn write_word(&mut self, page: Ppn, index: usize, value: u64) -> bool {
         let Some(frame) = self.write_access(page) else { return false };
@@ -224,6 +232,7 @@ impl<'m> Mem<'m> {
     }
 
     /// Copies bytes out of a page. `offset + out.len()` must not exceed the page.
+    #[cfg_attr(target_arch = "nvptx64", inline(never))]
     pub fn read_page(&self, page: Ppn, offset: usize, out: &mut [u8]) {
         assert!(offset <= PAGE_SIZE && out.len() <= PAGE_SIZE - offset);
         // SAFETY: within the frame by the assertion; no one writes it during the call.
@@ -231,6 +240,7 @@ impl<'m> Mem<'m> {
     }
 
     /// Copies bytes into a page; false when memory is used up or the page is read-only for good.
+    #[cfg_attr(target_arch = "nvptx64", inline(never))]
     #[must_use]
     pub fn write_page(&mut self, page: Ppn, offset: usize, bytes: &[u8]) -> bool {
         assert!(offset <= PAGE_SIZE && bytes.len() <= PAGE_SIZE - offset);
@@ -242,6 +252,7 @@ impl<'m> Mem<'m> {
 
     /// Copies between two pages of the machine; false when memory is used up or the destination is
     /// read-only for good. Both ranges must lie within their pages.
+    #[cfg_attr(target_arch = "nvptx64", inline(never))]
     #[must_use]
     pub fn copy_page(
         &mut self,
@@ -278,12 +289,14 @@ impl<'m> Mem<'m> {
     }
 
     /// Forgets the cached translation of one page (after its descriptor changed).
+    #[cfg_attr(target_arch = "nvptx64", inline(never))]
     pub fn flush_translation(&mut self, address: u64) {
         self.tlb.flush_page(address);
         self.code.flush_lookup();
     }
 
     /// Drops code lifted from the page that `address` translates to (`IC IVAU`).
+    #[cfg_attr(target_arch = "nvptx64", inline(never))]
     pub fn drop_code_at(&mut self, address: u64) {
         if let Ok(page) = self.translate(self.root(), untag(address), Access::Execute) {
             let frame = self.frame(page);
@@ -325,6 +338,7 @@ impl<'m> Mem<'m> {
     }
 
     /// Checks that `len` bytes (at most a page) at `address` can be accessed.
+    #[cfg_attr(target_arch = "nvptx64", inline(never))]
     pub fn probe(&mut self, address: u64, len: u64, access: Access) -> Result<(), Fault> {
         self.resolve(address, access)?;
         let last = address.wrapping_add(len.saturating_sub(1));
@@ -365,21 +379,46 @@ impl<'m> Mem<'m> {
         Ok(u64::from_le_bytes(bytes))
     }
 
-    /// [`Mem::load`] where the TLB has no entry, or the bytes are not in one piece.
+    /// [`Mem::load`] where the TLB has no entry, or the bytes are not in one piece. The fault, if there
+    /// is one, is left for [`Mem::fault`]: a result in memory would cost the interpreter more.
     #[cold]
     #[inline(never)]
-    pub(crate) fn load_slow(&mut self, address: u64, size: u64) -> Result<u64, Fault> {
-        self.load(address, size)
+    pub(crate) fn load_slow(&mut self, address: u64, size: u64) -> u64 {
+        let result = self.load(address, size);
+        let value = result.unwrap_or(0);
+        self.note(result.map(|_| ()));
+        value
     }
 
-    /// [`Mem::store`] where the TLB has no entry, or the bytes are not in one piece.
+    /// [`Mem::store`] likewise.
     #[cold]
     #[inline(never)]
-    pub(crate) fn store_slow(&mut self, address: u64, size: u64, value: u64) -> Result<(), Fault> {
-        self.store(address, size, value)
+    pub(crate) fn store_slow(&mut self, address: u64, size: u64, value: u64) {
+        let result = self.store(address, size, value);
+        self.note(result);
+    }
+
+    /// [`Mem::probe`] for writing, likewise.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn probe_slow(&mut self, address: u64, size: u64) {
+        let result = self.probe(address, size, Access::Write);
+        self.note(result);
+    }
+
+    /// Leaves a fault, if there is one, for [`Mem::fault`].
+    pub(crate) fn note(&mut self, result: Result<(), Fault>) {
+        self.fault = result.err();
+    }
+
+    /// The fault of the last access that may have left one.
+    #[inline(always)]
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        self.fault
     }
 
     /// Copies from the current address space; on a fault, the bytes before it have been copied.
+    #[cfg_attr(target_arch = "nvptx64", inline(never))]
     pub fn read_user(&mut self, address: u64, out: &mut [u8]) -> Result<(), Fault> {
         let mut done = 0;
         while done < out.len() {
@@ -395,6 +434,7 @@ impl<'m> Mem<'m> {
     }
 
     /// Copies into the current address space; on a fault, the bytes before it have been copied.
+    #[cfg_attr(target_arch = "nvptx64", inline(never))]
     pub fn write_user(&mut self, address: u64, bytes: &[u8]) -> Result<(), Fault> {
         let mut done = 0;
         while done < bytes.len() {
@@ -410,6 +450,7 @@ impl<'m> Mem<'m> {
     }
 
     /// The page of code that holds `address`, which must be executable, and what it is lifted from.
+    #[cfg_attr(target_arch = "nvptx64", inline(never))]
     fn code_source(&self, address: u64) -> Result<CodeSource, Fault> {
         let page = self.translate(self.root(), address, Access::Execute)?;
         let frame = self.frame(page);
@@ -492,6 +533,18 @@ impl<'m> Mem<'m> {
             next = page.frame as usize;
         }
         (next == 0).then_some((fresh - unused) as u64)
+    }
+
+    /// Forgets the frames of all pages in use, which are another pool's, and visits these pages: the
+    /// first step of restoring a machine. [`Mem::restore_page`] is the second, for each.
+    pub fn unback(&mut self, mut visit: impl FnMut(Ppn)) {
+        let pages = self.pages.iter_mut().enumerate();
+        for (number, page) in pages.take(self.allocator.fresh as usize + 1) {
+            if page.references != 0 {
+                page.frame = 0;
+                visit(Ppn(number as u32));
+            }
+        }
     }
 
     /// Gives the page, whose record says that it is in use, a frame with these bytes: a step of

@@ -64,6 +64,7 @@ impl<'m> Tlb<'m> {
     }
 
     /// Forgets everything.
+    #[cfg_attr(target_arch = "nvptx64", inline(never))]
     pub fn flush(self) {
         for index in 0..entries(self.is_spread()) {
             self.set(index, Self::invalid(index), Self::invalid(index), 0);
@@ -78,6 +79,7 @@ impl<'m> Tlb<'m> {
 
     /// Makes the next store to any page take the slow path, where copy-on-write and code
     /// invalidation are decided.
+    #[cfg_attr(target_arch = "nvptx64", inline(never))]
     pub(crate) fn forbid_writes(self) {
         for index in 0..entries(self.is_spread()) {
             // SAFETY: below the number of entries.

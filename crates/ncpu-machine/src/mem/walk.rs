@@ -65,6 +65,7 @@ pub const fn table_index(level: u32, address: u64) -> usize {
 impl Mem<'_> {
     /// The level-3 descriptor for `address` in the address space rooted at `root`, valid or not,
     /// with the page and index that hold it; `None` when a table on the way is missing.
+    #[cfg_attr(target_arch = "nvptx64", inline(never))]
     pub fn descriptor(&self, root: Ppn, address: u64) -> Option<(Descriptor, Ppn, usize)> {
         if root == Ppn::NONE || address >= USER_END {
             return None;
@@ -82,6 +83,7 @@ impl Mem<'_> {
     }
 
     /// Translates `address` for a user access of the address space rooted at `root`.
+    #[cfg_attr(target_arch = "nvptx64", inline(never))]
     pub fn translate(&self, root: Ppn, address: u64, access: Access) -> Result<Ppn, Fault> {
         let fault = |kind| Fault { address, access, kind };
         match self.descriptor(root, address) {

@@ -1,0 +1,137 @@
+//! A device on the host's processor: the same entry points, called thread by thread.
+//!
+//! It is for tests of everything but the GPU itself, and slow.
+
+#![allow(unsafe_code)]
+
+use ncpu_cuda::{CudaError, Device, Mark, Result};
+use ncpu_gpu_kernel::{Batch, entry};
+use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::ptr;
+use std::slice;
+
+const ALIGNMENT: usize = 256;
+
+/// Memory and threads of the host that stand for those of a GPU.
+#[derive(Default)]
+pub struct Emulation {
+    allocations: RefCell<BTreeMap<u64, Layout>>,
+}
+
+fn pointer(address: u64) -> *mut u8 {
+    ptr::with_exposed_provenance_mut(address as usize)
+}
+
+impl Emulation {
+    /// Panics unless the range lies in one allocation: the emulation is for tests.
+    fn check(&self, at: u64, bytes: usize) {
+        let allocations = self.allocations.borrow();
+        let found = allocations.range(..=at).next_back();
+        let inside =
+            found.is_some_and(|(start, layout)| at + bytes as u64 <= start + layout.size() as u64);
+        assert!(inside, "{bytes} bytes at {at:#x} are not in one allocation");
+    }
+}
+
+impl Device for Emulation {
+    fn describe(&self) -> String {
+        "emulation of a GPU on the host's processor".into()
+    }
+
+    fn memory(&self) -> Result<(u64, u64)> {
+        Ok((1 << 34, 1 << 34))
+    }
+
+    fn alloc(&self, bytes: u64) -> Result<u64> {
+        let out_of_memory = CudaError::OutOfMemory { asked: bytes, free: 0 };
+        let layout = Layout::from_size_align(bytes.max(1) as usize, ALIGNMENT);
+        let Ok(layout) = layout else { return Err(out_of_memory) };
+        // SAFETY: the size is not zero.
+        let at = unsafe { alloc_zeroed(layout) };
+        if at.is_null() {
+            return Err(out_of_memory);
+        }
+        let address = at.expose_provenance() as u64;
+        self.allocations.borrow_mut().insert(address, layout);
+        Ok(address)
+    }
+
+    fn free(&self, address: u64) {
+        if let Some(layout) = self.allocations.borrow_mut().remove(&address) {
+            // SAFETY: allocated by `alloc` with this layout, and forgotten now.
+            unsafe { dealloc(pointer(address), layout) };
+        }
+    }
+
+    fn upload(&self, to: u64, bytes: &[u8]) -> Result<()> {
+        self.check(to, bytes.len());
+        // SAFETY: inside an allocation, which is no Rust object.
+        unsafe { pointer(to).copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        Ok(())
+    }
+
+    fn download(&self, from: u64, bytes: &mut [u8]) -> Result<()> {
+        self.check(from, bytes.len());
+        // SAFETY: inside an allocation.
+        bytes.copy_from_slice(unsafe { slice::from_raw_parts(pointer(from), bytes.len()) });
+        Ok(())
+    }
+
+    fn download_2d(
+        &self,
+        from: u64,
+        pitch: usize,
+        width: usize,
+        rows: usize,
+        to: &mut [u8],
+    ) -> Result<()> {
+        for (row, to) in to.chunks_mut(width).enumerate().take(rows) {
+            self.download(from + (row * pitch) as u64, to)?;
+        }
+        Ok(())
+    }
+
+    fn fill(&self, at: u64, byte: u8, bytes: u64) -> Result<()> {
+        self.check(at, bytes as usize);
+        // SAFETY: inside an allocation.
+        unsafe { pointer(at).write_bytes(byte, bytes as usize) };
+        Ok(())
+    }
+
+    unsafe fn launch(
+        &self,
+        entry: &'static str,
+        threads: u32,
+        _block: u32,
+        parameter: u64,
+    ) -> Result<()> {
+        self.check(parameter, size_of::<Batch>());
+        for thread in 0..threads {
+            // SAFETY: the caller's promise; threads run one after the other.
+            let known = unsafe { entry::call(entry, pointer(parameter).cast(), thread) };
+            assert!(known, "no entry point {entry}");
+        }
+        Ok(())
+    }
+
+    fn synchronize(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn mark(&self) -> Result<Mark> {
+        Ok(Mark(0))
+    }
+
+    fn elapsed(&self, _from: &Mark, _to: &Mark) -> Result<f32> {
+        Ok(0.0)
+    }
+}
+
+impl Drop for Emulation {
+    fn drop(&mut self) {
+        let addresses: Vec<u64> = self.allocations.borrow().keys().copied().collect();
+        addresses.into_iter().for_each(|address| self.free(address));
+    }
+}

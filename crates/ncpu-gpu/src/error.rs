@@ -1,0 +1,38 @@
+//! What can go wrong with machines on a GPU.
+
+use ncpu_cuda::CudaError;
+use ncpu_engine::BootError;
+
+/// A result of this crate.
+pub type Result<T> = std::result::Result<T, GpuError>;
+
+/// What can go wrong with machines on a GPU.
+#[derive(Debug, thiserror::Error)]
+pub enum GpuError {
+    /// The GPU or its driver.
+    #[error(transparent)]
+    Cuda(#[from] CudaError),
+    /// A machine could not be made on the host.
+    #[error(transparent)]
+    Boot(#[from] BootError),
+    /// The machines need more memory than there is.
+    #[error(
+        "{lanes} machines need {} of GPU memory, {} are free; at most {most} of this size fit \
+         (see --lanes and --mem)",
+        mebibytes(*needed), mebibytes(*free)
+    )]
+    Memory {
+        /// Machines asked for.
+        lanes: u32,
+        /// Bytes that they need.
+        needed: u64,
+        /// Bytes free.
+        free: u64,
+        /// Machines that fit.
+        most: u64,
+    },
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{} MiB", bytes.div_ceil(1 << 20))
+}

@@ -1,0 +1,432 @@
+//! Machines in device memory.
+
+#![allow(unsafe_code)]
+
+use crate::error::{GpuError, Result};
+use ncpu_cuda::Device;
+use ncpu_engine::{Machine, Pool};
+use ncpu_gpu_kernel::batch::{LIFTS, WARP, state};
+use ncpu_gpu_kernel::{Batch, Exchange, Lane, Lift, Round, lifting};
+use ncpu_linux::Layout;
+use ncpu_machine::code::{CodeStore, DirectoryEntry, Draft, Lookup};
+use ncpu_machine::mem::{Page, Tlb};
+use ncpu_machine::{BlockState, PAGE_SIZE};
+use ncpu_uop::Uop;
+use std::mem::offset_of;
+use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+
+/// Threads of a block: whole warps.
+const BLOCK: u32 = 128;
+/// Micro-ops that the store of lifted code has room for, and pages.
+const CODE_UOPS: u64 = 8 << 20;
+const CODE_PAGES: u32 = 1 << 14;
+
+/// A record that is plain bytes, with the same layout on the device.
+///
+/// # Safety
+/// It must be `repr(C)`, and every bit pattern that the device writes be a value.
+unsafe trait Plain: Sized {
+    fn bytes(&self) -> &[u8] {
+        // SAFETY: plain data. (Padding is never looked at.)
+        unsafe { std::slice::from_raw_parts(ptr::from_ref(self).cast(), size_of::<Self>()) }
+    }
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as above.
+        unsafe { std::slice::from_raw_parts_mut(ptr::from_mut(self).cast(), size_of::<Self>()) }
+    }
+}
+
+// SAFETY: integers, and addresses that the host does not use.
+unsafe impl Plain for Batch {}
+// SAFETY: integers only.
+unsafe impl Plain for Lane {}
+// SAFETY: integers only.
+unsafe impl Plain for Round {}
+// SAFETY: integers only.
+unsafe impl Plain for BlockState {}
+// SAFETY: integers, and addresses that the host does not use.
+unsafe impl Plain for CodeStore {}
+// SAFETY: integers only.
+unsafe impl Plain for Exchange {}
+
+fn pointer<T>(address: u64) -> *mut T {
+    ptr::without_provenance_mut(address as usize)
+}
+
+/// How many lanes, and what of the device's memory they get.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// Lanes.
+    pub lanes: u32,
+    /// Whether lanes of a warp have their frames side by side. For one lane that wastes memory.
+    pub spread: bool,
+    /// Frames of all lanes together.
+    pub frames: u64,
+    /// Bytes of room for each lane's output.
+    pub output: u64,
+    /// Whether the lanes ask the host for files.
+    pub has_folders: bool,
+}
+
+/// Bytes that a plan needs for each lane beside its frames.
+fn lane_bytes(layout: &Layout, plan: &Plan) -> u64 {
+    let words = Tlb::words(true) + Lookup::words(true);
+    image_stride(layout) + 8 * words as u64 + size_of::<Lane>() as u64 + 16 + plan.output
+}
+
+fn image_stride(layout: &Layout) -> u64 {
+    (layout.bytes() as u64).next_multiple_of(256)
+}
+
+/// Bytes that are needed whatever the number of lanes.
+const FIXED_BYTES: u64 = CODE_UOPS * 16 + (256 << 20);
+
+/// The most lanes of machines of this layout, with `frames` frames each, that fit into `bytes`.
+pub fn most_lanes(layout: &Layout, plan: &Plan, frames: u64, bytes: u64) -> u64 {
+    bytes.saturating_sub(FIXED_BYTES) / (lane_bytes(layout, plan) + frames * PAGE_SIZE as u64)
+}
+
+/// Machines of one template in the memory of a device.
+pub struct Lanes<D: Device> {
+    device: D,
+    layout: Layout,
+    pool: Arc<Pool>,
+    lanes: u32,
+    record: Batch,
+    /// Where the record is.
+    batch: u64,
+    allocations: Vec<u64>,
+    output: u64,
+    output_capacity: u64,
+    /// Rounds launched.
+    rounds: u64,
+    dirty: bool,
+}
+
+impl<D: Device> Lanes<D> {
+    /// Puts a template, from which lanes are forked, and room for the lanes into device memory.
+    ///
+    /// # Errors
+    /// When there is not enough memory, or a call of the driver fails.
+    pub fn new(device: D, template: &mut Machine, plan: &Plan) -> Result<Lanes<D>> {
+        let layout = *template.layout();
+        let pool = Arc::clone(template.pool());
+        let (image, shared) = flatten(template);
+        let lanes = plan.lanes;
+        let warps = u64::from(lanes.div_ceil(WARP));
+        let groups = if plan.spread { warps } else { lanes.into() };
+        let blocks = plan.frames / if plan.spread { WARP.into() } else { 1 };
+        let (free, _) = device.memory()?;
+        let block_bytes = PAGE_SIZE as u64 * if plan.spread { u64::from(WARP) } else { 1 };
+        let needed =
+            FIXED_BYTES + u64::from(lanes) * lane_bytes(&layout, plan) + blocks * block_bytes;
+        if needed > free {
+            let frames = plan.frames / u64::from(lanes).max(1);
+            let most = most_lanes(&layout, plan, frames, free);
+            return Err(GpuError::Memory { lanes, needed, free, most });
+        }
+        let mut this = Lanes {
+            layout,
+            pool,
+            lanes,
+            // SAFETY: all zero is a record of null pointers and numbers.
+            record: unsafe { std::mem::zeroed() },
+            batch: 0,
+            allocations: Vec::new(),
+            output: 0,
+            output_capacity: plan.output,
+            rounds: 0,
+            dirty: true,
+            device,
+        };
+        let rom = this.pool.root().bytes().to_vec();
+        let frame_limit = layout.page_table().len() as u64 / size_of::<Page>() as u64;
+        let room = |count: u64, bytes: usize| count * bytes as u64;
+        this.batch = this.alloc(size_of::<Batch>() as u64)?;
+        this.output = this.alloc(plan.output * u64::from(lanes))?;
+        let template = this.put(&image)?;
+        let directory = this.alloc(room(CODE_PAGES.into(), size_of::<DirectoryEntry>()))?;
+        // One more than the store knows: a lane fetches a micro-op ahead.
+        let area = this.alloc(room(CODE_UOPS + 1, size_of::<Uop>()))?;
+        let (area, directory) = (pointer(area), pointer(directory));
+        // SAFETY: only the device uses the store, whose parts are as large as said.
+        let store = unsafe { CodeStore::new(area, CODE_UOPS as u32, directory, CODE_PAGES) };
+        let record = Batch {
+            lanes,
+            spread: plan.spread.into(),
+            layout,
+            images: pointer(this.alloc(image_stride(&layout) * u64::from(lanes))?),
+            image_stride: image_stride(&layout),
+            template: pointer(template),
+            translations: pointer(this.spread_words(warps, Tlb::words(true))?),
+            lookups: pointer(this.spread_words(warps, Lookup::words(true))?),
+            records: pointer(this.alloc(room(warps * u64::from(WARP), size_of::<Lane>()))?),
+            rom: pointer(this.put(&rom)?),
+            rom_pages: (rom.len() / PAGE_SIZE) as u32,
+            shared_frames: (shared.len() / PAGE_SIZE) as u32,
+            shared: pointer(this.put(&shared)?),
+            frame_limit: frame_limit as u32,
+            slice: 0,
+            blocks: pointer(this.alloc(groups * frame_limit * size_of::<AtomicU32>() as u64)?),
+            block_memory: pointer(this.alloc(blocks * block_bytes)?),
+            block_state: pointer(this.put(BlockState::new(blocks as u32).bytes())?),
+            store: pointer(this.put(store.bytes())?),
+            lifts: pointer(this.alloc(room(LIFTS.into(), size_of::<Lift>()))?),
+            drafts: pointer(this.alloc(room(LIFTS.into(), size_of::<Draft>()))?),
+            round: pointer(this.alloc(size_of::<Round>() as u64)?),
+            stopped: pointer(this.alloc(room(lanes.into(), 4))?),
+            chosen: pointer(this.alloc(room(lanes.into(), 4))?),
+            fresh: pointer(this.alloc(room(lanes.into(), size_of::<Lane>()))?),
+            chosen_count: 0,
+            gather_count: 0,
+            gather: pointer(this.alloc(room(GATHER, 4))?),
+            gathered: pointer(this.alloc(room(GATHER, PAGE_SIZE))?),
+        };
+        this.record = record;
+        // Caches are invalid until they are flushed.
+        this.send()?;
+        this.launch("ncpu_lift_forget", lanes)?;
+        Ok(this)
+    }
+
+    fn alloc(&mut self, bytes: u64) -> Result<u64> {
+        let address = self.device.alloc(bytes.max(256))?;
+        self.allocations.push(address);
+        Ok(address)
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> Result<u64> {
+        let address = self.alloc(bytes.len() as u64)?;
+        self.device.upload(address, bytes)?;
+        Ok(address)
+    }
+
+    fn spread_words(&mut self, warps: u64, words: usize) -> Result<u64> {
+        self.alloc(warps * words as u64 * u64::from(WARP) * 8)
+    }
+
+    /// Makes the device's record that of the host.
+    fn send(&mut self) -> Result<()> {
+        self.device.upload(self.batch, self.record.bytes())?;
+        self.dirty = false;
+        Ok(())
+    }
+
+    fn launch(&self, entry: &'static str, threads: u32) -> Result<()> {
+        // SAFETY: every entry point takes the batch, whose parts live as long as `self`.
+        Ok(unsafe { self.device.launch(entry, threads, BLOCK, self.batch) }?)
+    }
+
+    /// The device.
+    pub fn device(&self) -> &D {
+        &self.device
+    }
+
+    /// How many lanes there are.
+    pub fn count(&self) -> u32 {
+        self.lanes
+    }
+
+    /// Rounds so far.
+    pub fn rounds(&self) -> u64 {
+        self.rounds
+    }
+
+    /// Where a lane's room for output is.
+    pub fn output(&self, lane: u32) -> (u64, u64) {
+        (self.output + u64::from(lane) * self.output_capacity, self.output_capacity)
+    }
+
+    /// Makes lanes forks of the template. Each gets the record of the same place; what the host has no
+    /// part in is set.
+    ///
+    /// # Errors
+    /// When a call of the driver fails.
+    pub fn fork(&mut self, lanes: &[u32], records: &[Lane]) -> Result<()> {
+        let mut fresh = Vec::with_capacity(std::mem::size_of_val(records));
+        for (&lane, record) in lanes.iter().zip(records) {
+            let (output, output_capacity) = self.output(lane);
+            fresh.extend_from_slice(Lane { output, output_capacity, ..*record }.bytes());
+        }
+        self.choose(lanes)?;
+        self.device.upload(self.record.fresh.addr() as u64, &fresh)?;
+        self.launch("ncpu_fork", lanes.len() as u32 * WARP)?;
+        self.launch("ncpu_bind", lanes.len() as u32)
+    }
+
+    fn choose(&mut self, lanes: &[u32]) -> Result<()> {
+        let bytes: Vec<u8> = lanes.iter().flat_map(|lane| lane.to_le_bytes()).collect();
+        self.device.upload(self.record.chosen.addr() as u64, &bytes)?;
+        self.record.chosen_count = lanes.len() as u32;
+        self.send()
+    }
+
+    /// Lets every lane execute up to `slice` instructions and be served, and lifts the code that was
+    /// missing. With `exactly`, a lane that executes `slice` instructions stops in front of the next one.
+    ///
+    /// # Errors
+    /// When a call of the driver fails.
+    pub fn round(&mut self, slice: u32, exactly: bool) -> Result<Round> {
+        if self.record.slice != slice || self.dirty {
+            self.record.slice = slice;
+            self.send()?;
+        }
+        let at = self.record.round.addr() as u64;
+        self.device.fill(at, 0, size_of::<Round>() as u64)?;
+        let execute = if exactly { "ncpu_execute_exactly" } else { "ncpu_execute" };
+        self.launch(execute, self.record.whole_warps())?;
+        self.launch("ncpu_serve", self.lanes)?;
+        let mut round = Round::default();
+        self.device.download(at, round.bytes_mut())?;
+        self.rounds += 1;
+        if round.lifting != 0 {
+            self.launch("ncpu_lift_decode", lifting::WORD_THREADS)?;
+            self.launch("ncpu_lift_place", LIFTS)?;
+            self.launch("ncpu_lift_emit", lifting::WORD_THREADS)?;
+            self.launch("ncpu_lift_end", LIFTS)?;
+            self.device.download(at, round.bytes_mut())?;
+        }
+        if round.full != 0 {
+            self.launch("ncpu_lift_clear", 1)?;
+            self.launch("ncpu_lift_forget", self.lanes)?;
+        }
+        Ok(round)
+    }
+
+    /// The lanes that stopped in the last round.
+    ///
+    /// # Errors
+    /// When a call of the driver fails.
+    pub fn stopped(&self, round: &Round) -> Result<Vec<u32>> {
+        let mut bytes = vec![0; 4 * round.stopped as usize];
+        self.device.download(self.record.stopped.addr() as u64, &mut bytes)?;
+        Ok(bytes.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
+    }
+
+    fn record_address(&self, lane: u32) -> u64 {
+        self.record.records.addr() as u64 + u64::from(lane) * size_of::<Lane>() as u64
+    }
+
+    /// The record of a lane.
+    ///
+    /// # Errors
+    /// When a call of the driver fails.
+    pub fn lane(&self, lane: u32) -> Result<Lane> {
+        let mut record = Lane::default();
+        self.device.download(self.record_address(lane), record.bytes_mut())?;
+        Ok(record)
+    }
+
+    /// The records of some lanes.
+    ///
+    /// # Errors
+    /// When a call of the driver fails.
+    pub fn records(&self, lanes: &[u32]) -> Result<Vec<Lane>> {
+        const FEW: usize = 16;
+        if lanes.len() <= FEW {
+            return lanes.iter().map(|&lane| self.lane(lane)).collect();
+        }
+        let mut all = vec![0; self.lanes as usize * size_of::<Lane>()];
+        self.device.download(self.record_address(0), &mut all)?;
+        Ok(lanes
+            .iter()
+            .map(|&lane| {
+                let mut record = Lane::default();
+                let at = lane as usize * size_of::<Lane>();
+                record.bytes_mut().copy_from_slice(&all[at..at + size_of::<Lane>()]);
+                record
+            })
+            .collect())
+    }
+
+    /// Makes a stopped lane go on with this record.
+    ///
+    /// # Errors
+    /// When a call of the driver fails.
+    pub fn resume(&self, lane: u32, record: &Lane) -> Result<()> {
+        let record = Lane { state: state::SERVE, ..*record };
+        Ok(self.device.upload(self.record_address(lane), record.bytes())?)
+    }
+
+    /// Leaves a lane without a machine.
+    ///
+    /// # Errors
+    /// When a call of the driver fails.
+    pub fn clear(&self, lane: u32) -> Result<()> {
+        let at = self.record_address(lane) + offset_of!(Lane, state) as u64;
+        Ok(self.device.upload(at, &state::EMPTY.to_le_bytes())?)
+    }
+
+    /// Computes the state hashes of lanes, which are then in their records.
+    ///
+    /// # Errors
+    /// When a call of the driver fails.
+    pub fn hash(&mut self, lanes: &[u32]) -> Result<()> {
+        self.choose(lanes)?;
+        self.launch("ncpu_hash", lanes.len() as u32)
+    }
+
+    /// A copy of a lane's machine on the host, in the template's pool.
+    ///
+    /// # Errors
+    /// When the host has no memory for it, or a call of the driver fails.
+    pub fn fetch(&mut self, lane: u32) -> Result<Machine> {
+        let mut image = vec![0; self.layout.bytes()];
+        let at = self.record.images.addr() as u64 + u64::from(lane) * self.record.image_stride;
+        self.device.download(at, &mut image)?;
+        self.choose(&[lane])?;
+        let mut failed = Ok(());
+        let (pool, layout) = (Arc::clone(&self.pool), self.layout);
+        let machine = Machine::rebuild(&pool, &layout, &image, |pages| {
+            let mut bytes = vec![0; pages.len() * PAGE_SIZE];
+            for (pages, bytes) in
+                pages.chunks(GATHER as usize).zip(bytes.chunks_mut(GATHER as usize * PAGE_SIZE))
+            {
+                if failed.is_ok() {
+                    failed = self.gather(pages, bytes);
+                }
+            }
+            bytes
+        });
+        failed?;
+        Ok(machine?)
+    }
+
+    fn gather(&mut self, pages: &[u32], to: &mut [u8]) -> Result<()> {
+        let list: Vec<u8> = pages.iter().flat_map(|page| page.to_le_bytes()).collect();
+        self.device.upload(self.record.gather.addr() as u64, &list)?;
+        self.record.gather_count = pages.len() as u32;
+        self.send()?;
+        self.launch("ncpu_gather", pages.len() as u32 * WARP)?;
+        Ok(self.device.download(self.record.gathered.addr() as u64, to)?)
+    }
+}
+
+/// Pages gathered at a time.
+const GATHER: u64 = 2048;
+
+impl<D: Device> Drop for Lanes<D> {
+    fn drop(&mut self) {
+        for &address in &self.allocations {
+            self.device.free(address);
+        }
+    }
+}
+
+/// A machine's image with its frames numbered from 1, and these frames, with frame 0 first.
+fn flatten(machine: &mut Machine) -> (Vec<u8>, Vec<u8>) {
+    let mut image = machine.image().to_vec();
+    let table = machine.layout().page_table().start;
+    let mut frames = vec![0; PAGE_SIZE];
+    machine.with_kernel(|kernel| {
+        kernel.mem.for_each_page(|page, _, bytes| {
+            let number = (frames.len() / PAGE_SIZE) as u32;
+            let at = table + page.0 as usize * size_of::<Page>() + offset_of!(Page, frame);
+            image[at..at + 4].copy_from_slice(&number.to_le_bytes());
+            frames.extend_from_slice(bytes);
+        });
+    });
+    (image, frames)
+}

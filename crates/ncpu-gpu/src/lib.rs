@@ -1,0 +1,17 @@
+//! Machines as the lanes of a GPU: the host's side.
+//!
+//! [`Lanes`] puts a template machine and room for many forks of it into the memory of a
+//! [`Device`](ncpu_cuda::Device), and runs them in rounds: all lanes execute, those that need it are
+//! served, missing code is lifted. What happens in a round is `ncpu-gpu-kernel`'s; what machines are
+//! given and what becomes of their ends is decided here.
+//!
+//! - [`lanes`]      machines in device memory
+//! - [`emulation`]  a device on the host's processor, for tests
+
+mod emulation;
+mod error;
+mod lanes;
+
+pub use emulation::Emulation;
+pub use error::{GpuError, Result};
+pub use lanes::{Lanes, Plan, most_lanes};

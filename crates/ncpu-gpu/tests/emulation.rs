@@ -1,0 +1,59 @@
+//! Lanes on the emulated device end as machines on the host's processor do.
+
+#[path = "../../ncpu-engine/tests/support/mod.rs"]
+mod support;
+
+use ncpu_engine::state_hash;
+use ncpu_gpu::{Emulation, Lanes, Plan};
+use ncpu_gpu_kernel::Lane;
+use ncpu_gpu_kernel::batch::stop;
+use support::{INSTRUCTIONS, PROGRAM, booted, finish, pool};
+
+fn fresh() -> Lane {
+    Lane { limit: u64::MAX, stride: 10_000_000, input_ends: 1, ..Lane::default() }
+}
+
+fn ends_as_on_the_host(count: u32, spread: bool, slice: u32) {
+    let expected = finish(&mut booted(&pool(PROGRAM)));
+    let mut template = booted(&pool(PROGRAM));
+    let plan = Plan {
+        lanes: count,
+        spread,
+        frames: u64::from(count.next_multiple_of(32)) * 64,
+        output: 1 << 16,
+        has_folders: false,
+    };
+    let mut lanes = Lanes::new(Emulation::default(), &mut template, &plan).unwrap();
+    let all: Vec<u32> = (0..count).collect();
+    lanes.fork(&all, &vec![fresh(); count as usize]).unwrap();
+    let mut ended = Vec::new();
+    for _ in 0..1_000_000 {
+        let round = lanes.round(slice, false).unwrap();
+        ended.extend(lanes.stopped(&round).unwrap());
+        if ended.len() == count as usize {
+            break;
+        }
+    }
+    lanes.hash(&all).unwrap();
+    for &lane in &all {
+        let record = lanes.lane(lane).unwrap();
+        assert_eq!((record.stop, record.exit_status), (stop::ENDED, 42 << 8));
+        assert_eq!(record.total, INSTRUCTIONS);
+        let [low, high] = record.hash.map(u128::from);
+        assert_eq!(low | high << 64, expected, "lane {lane}");
+        if lane == 0 || lane == count - 1 {
+            let mut machine = lanes.fetch(lane).unwrap();
+            assert_eq!(state_hash(&mut machine), expected);
+        }
+    }
+}
+
+#[test]
+fn one_lane_ends_as_on_the_host() {
+    ends_as_on_the_host(1, false, 1_000_000);
+}
+
+#[test]
+fn lanes_with_spread_frames_end_as_on_the_host() {
+    ends_as_on_the_host(35, true, 30_000);
+}
