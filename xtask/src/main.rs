@@ -38,8 +38,8 @@ enum Task {
     Test,
     /// Measure speed beside qemu-aarch64
     Bench(bench::Args),
-    /// Compile the machine to PTX and check what comes out
-    Ptx,
+    /// Compile the machine to the PTX modules in crates/ncpu-cuda/ptx
+    Ptx(ptx::Args),
 }
 
 /// The workspace's root folder.
@@ -54,7 +54,7 @@ fn main() -> ExitCode {
         Task::Scenarios(command) => scenarios::run(&command),
         Task::Test => checks::run(&root()).map(|()| true),
         Task::Bench(args) => bench::run(&root(), &args).map(|()| true),
-        Task::Ptx => ptx::check(&root()).map(|()| true),
+        Task::Ptx(args) => ptx::run(&root(), &args).map(|()| true),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,

@@ -5,7 +5,7 @@
 //! whole machine, operating system included, still needs nothing that a GPU lacks. Launching it
 //! there is not built yet.
 #![no_std]
-#![cfg_attr(target_arch = "nvptx64", feature(abi_ptx))]
+#![cfg_attr(all(target_arch = "nvptx64", feature = "service"), feature(abi_ptx))]
 
 use ncpu_alu::NativeAlu;
 use ncpu_linux::{Kernel, Stop};
@@ -14,7 +14,7 @@ use ncpu_linux::{Kernel, Stop};
 ///
 /// # Safety
 /// `kernel` and `stop` must be valid, and `kernel` used by this lane alone.
-#[cfg(target_arch = "nvptx64")]
+#[cfg(all(target_arch = "nvptx64", feature = "service"))]
 #[unsafe(no_mangle)]
 pub unsafe extern "ptx-kernel" fn ncpu_step(kernel: *mut Kernel<'_>, stop: *mut Stop, budget: u64) {
     // SAFETY: the caller's promise.
