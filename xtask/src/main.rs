@@ -47,8 +47,8 @@ enum Task {
     BatchCheck(batch::check::Args),
     /// Measure those programs under qemu on all cores
     BatchPeer(batch::peer::Args),
-    /// Compile the machine to PTX and check what comes out
-    Ptx,
+    /// Compile the machine to the PTX modules in crates/ncpu-cuda/ptx
+    Ptx(ptx::Args),
 }
 
 /// The workspace's root folder.
@@ -66,7 +66,7 @@ fn main() -> ExitCode {
         Task::BatchPrograms(args) => batch::programs::run(&root(), &args).map(|()| true),
         Task::BatchCheck(args) => batch::check::run(&root(), &args).map(|()| true),
         Task::BatchPeer(args) => batch::peer::run(&args).map(|()| true),
-        Task::Ptx => ptx::check(&root()).map(|()| true),
+        Task::Ptx(args) => ptx::run(&root(), &args).map(|()| true),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,

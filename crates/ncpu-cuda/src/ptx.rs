@@ -1,4 +1,4 @@
-//! PTX modules.
+//! PTX modules. Those of `ncpu-gpu-kernel` are made by `cargo xtask ptx`.
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -19,6 +19,32 @@ pub struct Ptx {
     pub max_registers: Option<u32>,
     /// How hard the driver's compiler tries, from 0 to 4, its default.
     pub optimization: u32,
+}
+
+impl Ptx {
+    /// The interpreter: `ncpu-gpu-kernel` with its feature `run`.
+    pub const RUN: Ptx = Ptx {
+        name: "run",
+        text: Text::Xz(include_bytes!("../ptx/run.ptx.xz")),
+        max_registers: None,
+        optimization: 4,
+    };
+
+    /// The interpreter for exact numbers of instructions: `ncpu-gpu-kernel` with its feature `exact`.
+    pub const EXACT: Ptx = Ptx {
+        name: "exact",
+        text: Text::Xz(include_bytes!("../ptx/exact.ptx.xz")),
+        max_registers: None,
+        optimization: 1,
+    };
+
+    /// Everything else of the machine: `ncpu-gpu-kernel` with its feature `service`.
+    pub const SERVICE: Ptx = Ptx {
+        name: "service",
+        text: Text::Xz(include_bytes!("../ptx/service.ptx.xz")),
+        max_registers: None,
+        optimization: 4,
+    };
 }
 
 /// Text of a module.
@@ -78,6 +104,15 @@ mod tests {
         assert_eq!(target(head), Some(80));
         assert_eq!(target(b".version 8.7\n.target sm_120a\n"), Some(120));
         assert_eq!(target(b".version 8.7\n"), None);
+    }
+
+    #[test]
+    fn the_embedded_modules_are_whole_ptx_for_every_card_since_ampere() {
+        for module in [Ptx::RUN, Ptx::SERVICE] {
+            let text = module.terminated().unwrap();
+            assert_eq!(target(&text), Some(80), "{}", module.name);
+            assert_eq!(text.iter().position(|&byte| byte == 0), Some(text.len() - 1));
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Development: runs a program on lanes and times it.
 
-use ncpu_cuda::{Cuda, Device, Options, Ptx, Text};
+use ncpu_cuda::{Cuda, Device, Options, Ptx};
 use ncpu_engine::{Boot, Machine, Pool, Program, boot, state_hash};
 use ncpu_gpu::{Emulation, Lanes, Plan};
 use ncpu_gpu_kernel::Lane;
@@ -27,23 +27,19 @@ fn main() {
         }
         return;
     }
+    let _ = (leak, service);
     let modules = [
+        Ptx { max_registers: (regs != 0).then_some(regs), ..Ptx::RUN },
         Ptx {
-            name: "run",
-            text: Text::Plain(leak(&run)),
-            max_registers: (regs != 0).then_some(regs),
-            optimization: 4,
-        },
-        Ptx {
-            name: "service",
-            text: Text::Plain(leak(&service)),
             max_registers: Some(128),
             optimization: std::env::var("SOPT").map_or(4, |r| r.parse().unwrap()),
+            ..Ptx::SERVICE
         },
+        Ptx::EXACT,
     ];
     for count in counts {
         let start = Instant::now();
-        let options = Options { stack_bytes: Some(16 << 10), ..Options::default() };
+        let options = Options { stack_bytes: Some(32 << 10), ..Options::default() };
         let cuda = Cuda::open(0, &modules, &options).unwrap();
         eprintln!("{} open {:?}\n {:?}", cuda.describe(), start.elapsed(), cuda.timings());
         for entry in ["ncpu_execute", "ncpu_serve", "ncpu_lift_decode"] {
