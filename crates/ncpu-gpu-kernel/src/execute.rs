@@ -1,11 +1,11 @@
 //! The rounds' first half: every lane executes guest instructions.
 
-use crate::batch::{Batch, LIFTS, Lane, state};
+use crate::batch::{self, Batch, LIFTS, state};
 use crate::exit;
 use core::sync::atomic::Ordering;
 use ncpu_alu::NativeAlu;
 use ncpu_machine::code::CodeSource;
-use ncpu_machine::{Core, Exit, Observer, interpret};
+use ncpu_machine::{Core, Exit, Lane, Observer, interpret};
 
 /// Executes up to a round's instructions of the lane's slice.
 ///
@@ -29,7 +29,13 @@ pub unsafe fn execute<O: Observer>(batch: &Batch, lane: u32, observer: &mut O) {
         let counter = record.counter + record.retired;
         // All lanes of a warp take part.
         let outcome = interpret::<_, _, true>(
-            &mut core, &mut mem, &NativeAlu, observer, budget, counter, active,
+            &mut core,
+            &mut mem,
+            &NativeAlu,
+            observer,
+            budget,
+            counter,
+            Lane { active, alone: batch.lanes == 1 },
         );
         if !active {
             return;
@@ -74,7 +80,7 @@ unsafe fn copy_core(to: *mut Core, from: *const Core) {
     }
 }
 
-fn finish(record: &mut Lane) {
+fn finish(record: &mut batch::Lane) {
     record.state = state::SERVE;
     record.pending = 1;
 }

@@ -139,19 +139,19 @@ impl<'m> Lookup<'m> {
     }
 }
 
-/// The code of the page at `page`, if the [`Lookup`] whose words start at `first` has it.
+/// The code of the page that holds `pc`, if the [`Lookup`] whose words start at `first` has it.
 ///
 /// # Safety
 /// `first` must be that of a table that is spread as `SPREAD` says.
 #[inline(always)]
-pub(crate) unsafe fn look_up<const SPREAD: bool>(first: *const u64, page: u64) -> Option<PageCode> {
+pub(crate) unsafe fn look_up<const SPREAD: bool>(first: *const u64, pc: u64) -> Option<PageCode> {
     let shift = if SPREAD { SPREAD_SHIFT } else { 0 };
-    let index = (page >> PAGE_SHIFT) as usize & (Lookup::entries(SPREAD) - 1);
+    let index = (pc >> PAGE_SHIFT) as usize & (Lookup::entries(SPREAD) - 1);
     let entry = first.wrapping_add((2 * index) << shift);
     // SAFETY: below the number of words.
     let (tag, code) = unsafe { (entry.read(), entry.wrapping_add(1 << shift)) };
     // SAFETY: as above.
-    (tag == page)
+    (tag == pc & !(PAGE_SIZE as u64 - 1))
         .then(|| PageCode(core::ptr::with_exposed_provenance(unsafe { code.read() } as usize)))
 }
 

@@ -5,7 +5,7 @@
 //! and at page ends; it is a point where execution may be cut that depends on the program alone,
 //! never on how a caller slices its runs. An [`Observer`] can stop at any exact instruction.
 
-use crate::addr::{Access, Fault, FaultKind, PAGE_SIZE};
+use crate::addr::{Access, Fault, FaultKind, PAGE_SHIFT};
 use crate::code::{self, WORDS};
 use crate::cpu::Core;
 use crate::exec;
@@ -66,22 +66,36 @@ pub fn run<A: Alu, O: Observer>(
     let (mut retired, mut uops) = (0, 0);
     loop {
         let (budget, counter) = (budget.saturating_sub(retired), counter.wrapping_add(retired));
-        let outcome = interpret::<A, O, false>(core, mem, alu, observer, budget, counter, true);
+        let lane = Lane { active: true, alone: true };
+        let outcome = interpret::<A, O, false>(core, mem, alu, observer, budget, counter, lane);
         retired += outcome.retired;
         uops += outcome.uops;
-        if outcome.exit != Exit::Unlifted {
-            return Outcome { retired, uops, ..outcome };
+        match outcome.exit {
+            Exit::Unlifted => mem.lift(core.pc),
+            Exit::Budget if outcome.retired < budget => {}
+            _ => return Outcome { retired, uops, ..outcome },
         }
-        mem.lift(core.pc);
     }
 }
 
-/// As [`run`], but returns for code that has not been lifted. `SPREAD` says whether the memory's tables
+/// A lane's part in [`interpret`].
+#[derive(Clone, Copy, Debug)]
+pub struct Lane {
+    /// Whether it has something to execute.
+    pub active: bool,
+    /// Whether no other lane of the warp has.
+    pub alone: bool,
+}
+
+/// Most instructions that [`interpret`] executes, so that it can count in 32 bits.
+const MOST: u64 = 1 << 24;
+
+/// As [`run`], but returns for code that has not been lifted, and after some million instructions. `SPREAD` says whether the memory's tables
 /// are spread ([`crate::words`]), because the machine is one of the lanes of a warp.
 ///
 /// The lanes of a warp meet before every micro-op: those that execute the same one execute it together,
-/// wherever their ways have parted before. So all of them have to call this at the same time, with
-/// `active` false for those that have nothing to execute, and none returns before the last one can.
+/// wherever their ways have parted before. So all of them have to call this at the same time, active or
+/// not, and none returns before the last one can.
 ///
 /// # Panics
 /// When `SPREAD` is not what the memory's tables are.
@@ -94,26 +108,24 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
     observer: &mut O,
     budget: u64,
     counter: u64,
-    active: bool,
+    lane: Lane,
 ) -> Outcome {
     let regs: *mut u64 = core.slots.as_mut_ptr();
     assert!(mem.tlb.is_spread() == SPREAD);
     let translations = mem.tlb.first().cast_const();
-    let lookup = mem.code.lookup().first();
-    // The bound leaves room for adding the index of an instruction.
-    let budget = budget.min(1 << 62) as i64;
+    mem.counter = counter;
+    let budget = budget.min(MOST) as i32;
 
     // What has been done is `clock` and `trail` less the present place in the page, so that straight
     // lines update neither. `clock` is the budget left plus the index of the instruction; `trail` is
-    // the bytes of micro-ops retired less the address of the micro-op.
-    let mut clock = 0;
-    let mut trail = 0;
-    let mut page = 0;
+    // the bytes of micro-ops retired less the address of the micro-op, modulo 2^32. Between two pages
+    // both are the whole, and `core.pc` is where to go.
+    let mut clock = budget;
+    let mut trail = 0u32;
+    // Its number, which has 27 bits.
+    let mut page = 0u32;
     let mut code = mem.code.nowhere();
     let mut ip: *const Uop = code.uops();
-    let mut next_pc = core.pc;
-    let mut left = budget;
-    let mut uops = 0u64;
 
     // Slot fields are below `slot::COUNT` in every micro-op that a lifter emits.
     macro_rules! get {
@@ -159,48 +171,53 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
     const REST: [u64; 2] = [Op::Rest as u64, 0];
     const ENTER: [u64; 2] = [Op::Enter as u64, 0];
     let mut result = Outcome { exit: Exit::Budget, retired: 0, uops: 0 };
-    let mut running = active;
+    let mut running = lane.active;
     if SPREAD {
-        ahead = if active { ENTER } else { REST };
+        ahead = if running { ENTER } else { REST };
     }
 
     'fetch: loop {
-        // Enters the page of `next_pc`, or leaves by `$leave` with an exit.
+        // Enters the page of `core.pc`, or leaves by `$leave` with an outcome.
         macro_rules! enter {
-            (|$exit:ident| $leave:expr) => {
-                if next_pc & 3 != 0 {
-                    core.pc = next_pc;
-                    let (access, kind) = (Access::Execute, FaultKind::Alignment);
-                    let $exit = Exit::Fault(Fault { address: next_pc, access, kind });
-                    $leave;
-                }
-                page = next_pc & !(PAGE_SIZE as u64 - 1);
+            (|$outcome:ident| $leave:expr) => {
+                let pc = core.pc;
                 // SAFETY: the table is spread as asserted.
-                code = match unsafe { code::look_up::<SPREAD>(lookup, page) } {
-                    Some(code) => code,
-                    None => match mem.code_page(next_pc) {
-                        Ok(Some(code)) => code,
-                        missing => {
-                            core.pc = next_pc;
-                            let $exit = missing.err().map_or(Exit::Unlifted, Exit::Fault);
-                            $leave;
-                        }
-                    },
+                let known = unsafe { code::look_up::<SPREAD>(mem.code.lookup().first(), pc) };
+                let found = if pc & 3 != 0 {
+                    let (access, kind) = (Access::Execute, FaultKind::Alignment);
+                    Err(Exit::Fault(Fault { address: pc, access, kind }))
+                } else if let Some(code) = known {
+                    Ok(code)
+                } else {
+                    match mem.code_page(pc) {
+                        Ok(Some(code)) => Ok(code),
+                        Ok(None) => Err(Exit::Unlifted),
+                        Err(fault) => Err(Exit::Fault(fault)),
+                    }
                 };
-                let index = (next_pc >> 2) & (WORDS as u64 - 1);
+                match found {
+                    Ok(found) => code = found,
+                    Err(exit) => {
+                        let retired = (budget - clock) as u64;
+                        let $outcome = Outcome { exit, retired, uops: (trail / UOP).into() };
+                        $leave;
+                    }
+                }
+                page = (pc >> PAGE_SHIFT) as u32;
+                let index = (pc >> 2) & (WORDS as u64 - 1);
                 // SAFETY: the entry table has `WORDS` entries, each the index of a micro-op of the page.
                 ip = unsafe { code.uops().add(*code.entries().add(index as usize) as usize) };
-                clock = left + index as i64;
-                trail = UOP.wrapping_mul(uops).wrapping_sub(ip as u64);
+                clock += index as i32;
+                trail = trail.wrapping_sub(ip as u32);
                 fetch_ahead!();
             };
         }
         if !SPREAD {
-            enter!(|exit| return Outcome { exit, retired: (budget - left) as u64, uops });
+            enter!(|outcome| return outcome);
         }
 
         loop {
-            if SPREAD && !any_lane(running) {
+            if SPREAD && !(if lane.alone { running } else { any_lane(running) }) {
                 return result;
             }
             // SAFETY: `ip` stays within the page's micro-ops: branch targets come from the entry
@@ -217,6 +234,17 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
             ip = this.wrapping_add(1);
             fetch_ahead!();
 
+            // Address of the instruction with an index in the page.
+            macro_rules! pc {
+                ($index:expr) => {
+                    u64::from(page) << PAGE_SHIFT | 4 * u64::from($index)
+                };
+            }
+            macro_rules! pc_after {
+                () => {
+                    pc!(u.index()) + 4
+                };
+            }
             // Ends with an outcome.
             macro_rules! finish {
                 ($outcome:expr) => {{
@@ -224,7 +252,10 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
                     if !SPREAD {
                         return outcome;
                     }
-                    (result, running) = (outcome, false);
+                    // Volatile, so that it stays in memory: it would be in the registers all the time.
+                    // SAFETY: a valid place.
+                    unsafe { (&raw mut result).write_volatile(outcome) };
+                    running = false;
                     (ahead, ip) = (REST, this);
                     continue;
                 }};
@@ -235,15 +266,15 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
                     finish!(Outcome {
                         exit: $exit,
                         retired: (budget - $left) as u64,
-                        uops: trail.wrapping_add($ip as u64) / UOP,
+                        uops: (trail.wrapping_add($ip as u32) / UOP).into(),
                     })
                 };
             }
             // Stops in front of the instruction that `u` belongs to.
             macro_rules! stop {
                 ($exit:expr) => {{
-                    core.pc = page + 4 * u.index() as u64;
-                    leave!($exit, clock - u.index() as i64, this);
+                    core.pc = pc!(u.index());
+                    leave!($exit, clock - i32::from(u.index()), this);
                 }};
             }
             macro_rules! fault {
@@ -251,7 +282,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
                     stop!(Exit::Fault($fault))
                 };
             }
-            // Goes on in the page of `next_pc`.
+            // Goes on in the page of `core.pc`.
             macro_rules! go_on_elsewhere {
                 () => {{
                     if !SPREAD {
@@ -264,16 +295,15 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
             // Branches to an absolute address.
             macro_rules! go {
                 ($target:expr) => {{
-                    next_pc = $target;
-                    left = clock - 1 - u.index() as i64;
-                    uops = trail.wrapping_add(ip as u64) / UOP;
+                    core.pc = $target;
                     if O::ACTIVE {
-                        observer.branch(next_pc);
+                        observer.branch(core.pc);
                     }
-                    if left <= 0 {
-                        core.pc = next_pc;
-                        leave!(Exit::Budget, left, ip);
+                    clock -= 1 + i32::from(u.index());
+                    if clock <= 0 {
+                        leave!(Exit::Budget, clock, ip);
                     }
+                    trail = trail.wrapping_add(ip as u32);
                     go_on_elsewhere!();
                 }};
             }
@@ -281,19 +311,19 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
             macro_rules! go_in {
                 ($imm:expr) => {{
                     let imm: u64 = $imm;
-                    let index = (imm >> 32) & 0xffff;
-                    let left = clock - 1 - u.index() as i64;
-                    clock = left + index as i64;
+                    let index = (imm >> 32) as u16;
+                    let left = clock - 1 - i32::from(u.index());
+                    clock = left + i32::from(index);
                     // SAFETY: the page lifter took the index from the entry table.
                     let target = unsafe { code.uops().add(imm as u32 as usize) };
-                    trail = trail.wrapping_add(ip as u64).wrapping_sub(target as u64);
+                    trail = trail.wrapping_add(ip as u32).wrapping_sub(target as u32);
                     ip = target;
                     fetch_ahead!();
                     if O::ACTIVE {
-                        observer.branch(page + 4 * index);
+                        observer.branch(pc!(index));
                     }
                     if left <= 0 {
-                        core.pc = page + 4 * index;
+                        core.pc = pc!(index);
                         leave!(Exit::Budget, left, ip);
                     }
                 }};
@@ -350,7 +380,8 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
                     let hit = unsafe { tlb::hit::<SPREAD, false, SIZE>(translations, address) };
                     let value = if let Some(at) = hit {
                         // SAFETY: the bytes are in one piece of a live frame.
-                        <$type>::from_le(unsafe { at.cast::<$type>().read_unaligned() }) as u64
+                        let value = unsafe { read::<$type, SPREAD>(at) };
+                        <$type>::from_le(value) as u64
                     } else {
                         let value = mem.load_slow(address, SIZE);
                         if let Some(fault) = mem.fault() {
@@ -373,7 +404,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
                     let hit = unsafe { tlb::hit::<SPREAD, true, SIZE>(translations, address) };
                     if let Some(at) = hit {
                         // SAFETY: the bytes are in one piece of a frame of this machine alone.
-                        unsafe { at.cast::<$type>().write_unaligned((value as $type).to_le()) };
+                        unsafe { write::<$type, SPREAD>(at, (value as $type).to_le()) };
                     } else {
                         mem.store_slow(address, SIZE, value);
                         if let Some(fault) = mem.fault() {
@@ -433,7 +464,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
                     continue;
                 }
                 if u.at & Uop::FIRST != 0 {
-                    core.pc = page + 4 * u.index() as u64;
+                    core.pc = pc!(u.index());
                     if observer.insn(core) == Flow::Stop {
                         stop!(Exit::Stopped);
                     }
@@ -442,25 +473,25 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
 
             match u.op {
                 Op::PageEnd => {
-                    next_pc = page.wrapping_add(PAGE_SIZE as u64);
-                    left = clock - WORDS as i64;
-                    uops = trail.wrapping_add(this as u64) / UOP;
-                    if left <= 0 {
-                        core.pc = next_pc;
-                        leave!(Exit::Budget, left, this);
+                    core.pc = pc!(WORDS as u16);
+                    clock -= WORDS as i32;
+                    if clock <= 0 {
+                        leave!(Exit::Budget, clock, this);
                     }
+                    trail = trail.wrapping_add(this as u32);
                     go_on_elsewhere!();
                 }
                 Op::Nop => {}
                 Op::Rest => (ahead, ip) = (REST, this),
                 Op::Enter => {
-                    enter!(|exit| finish!(Outcome { exit, retired: (budget - left) as u64, uops }));
+                    enter!(|outcome| finish!(outcome));
                 }
                 Op::Undefined => stop!(Exit::Undefined(u.imm as u32)),
                 Op::Brk => stop!(Exit::Breakpoint(u.imm as u16)),
                 Op::Svc => {
-                    core.pc = page + 4 * u.index() as u64 + 4;
-                    leave!(Exit::SystemCall(u.imm as u16), clock - 1 - u.index() as i64, ip);
+                    core.pc = pc_after!();
+                    let left = clock - 1 - i32::from(u.index());
+                    leave!(Exit::SystemCall(u.imm as u16), left, ip);
                 }
 
                 Op::Mov => d!(a!()),
@@ -610,24 +641,24 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
                 Op::ReadNzcv => d!(get!(slot::NZCV) << 28),
                 Op::WriteNzcv => set!(slot::NZCV, a!() >> 28 & 15),
                 Op::ReadCounter => {
-                    let done = budget - (clock - u.index() as i64);
-                    d!(counter.wrapping_add(done as u64));
+                    let done = budget - (clock - i32::from(u.index()));
+                    d!(mem.counter.wrapping_add(done as u64));
                 }
 
                 Op::JumpIn => go_in!(u.imm),
                 Op::JumpOut => go!(u.imm),
                 Op::LinkIn => {
-                    d!(page + 4 * u.index() as u64 + 4);
+                    d!(pc_after!());
                     go_in!(u.imm);
                 }
                 Op::LinkOut => {
-                    d!(page + 4 * u.index() as u64 + 4);
+                    d!(pc_after!());
                     go!(u.imm);
                 }
                 Op::JumpReg => go!(untag_target(a!())),
                 Op::LinkReg => {
                     let target = untag_target(a!());
-                    d!(page + 4 * u.index() as u64 + 4);
+                    d!(pc_after!());
                     go!(target);
                 }
                 Op::CondIn => {
@@ -852,7 +883,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
                 Op::ClearExclusive => set!(slot::EXCLUSIVE_ADDR, u64::MAX),
                 Op::DropCode => {
                     mem.drop_code_at(a!());
-                    go!(page + 4 * u.index() as u64 + 4);
+                    go!(pc_after!());
                 }
                 Op::LdMulti
                 | Op::StMulti
@@ -1013,6 +1044,32 @@ fn unpack([low, imm]: [u64; 2]) -> Uop {
     }
 }
 
+/// Reads a number, which is aligned where tables are spread: see [`tlb::hit`].
+///
+/// # Safety
+/// `at` must be valid for reading.
+#[inline(always)]
+unsafe fn read<T: Copy, const SPREAD: bool>(at: *const u8) -> T {
+    // SAFETY: the caller's promise.
+    if SPREAD {
+        unsafe { at.cast::<T>().read() }
+    } else {
+        unsafe { at.cast::<T>().read_unaligned() }
+    }
+}
+
+/// Writes a number, likewise.
+///
+/// # Safety
+/// `at` must be valid for writing.
+#[inline(always)]
+unsafe fn write<T: Copy, const SPREAD: bool>(at: *mut u8, value: T) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if SPREAD { at.cast::<T>().write(value) } else { at.cast::<T>().write_unaligned(value) }
+    }
+}
+
 /// Whether any lane of the warp says so; all of them meet here. Elsewhere, there is one lane.
 #[inline(always)]
 fn any_lane(says: bool) -> bool {
@@ -1030,7 +1087,7 @@ fn any_lane(says: bool) -> bool {
 }
 
 /// Bytes of a micro-op.
-const UOP: u64 = size_of::<Uop>() as u64;
+const UOP: u32 = size_of::<Uop>() as u32;
 
 #[inline(always)]
 fn low(value: u64) -> u64 {

@@ -59,6 +59,8 @@ pub struct Mem<'m> {
     pub(crate) tlb: Tlb<'m>,
     pub(crate) code: CodeCache<'m>,
     fault: Option<Fault>,
+    /// The virtual counter when the interpreter began.
+    pub(crate) counter: u64,
 }
 
 impl<'m> Mem<'m> {
@@ -84,7 +86,7 @@ impl<'m> Mem<'m> {
         tlb: Tlb<'m>,
         code: CodeCache<'m>,
     ) -> Self {
-        Mem { pool, allocator, pages, tlb, code, fault: None }
+        Mem { pool, allocator, pages, tlb, code, fault: None, counter: 0 }
     }
 
     /// Pages in use by this machine.
