@@ -3,6 +3,7 @@
 //! - [`cases`]    inputs: a folder, lines of JSON, a range of numbers
 //! - [`engine`]   what runs the machines
 //! - [`results`]  rows: written as lines of JSON or Parquet, and found again by `--resume`
+//! - `parquet`    the latter, if this build has it
 //! - [`figures`]  counts, the report and the progress bar
 //!
 //! Inputs are read as lanes become free and rows are written as machines end, so that neither has to
@@ -11,6 +12,8 @@
 mod cases;
 mod engine;
 mod figures;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod results;
 
 use crate::cli::BatchArguments;

@@ -74,10 +74,26 @@ pub(super) fn open(
             !resume,
             "--resume: a Parquet file cannot be gone on with; use --out FILE.jsonl, which can"
         );
-        bail!("--out {name}: this build writes no Parquet");
+        return open_parquet(path).map(|results| (results, Earlier::default()));
     }
     let (file, earlier) = open_lines(path).with_context(|| format!("--out {name}"))?;
     Ok((Box::new(Lines::new(Box::new(file.try_clone()?), Some(file))), earlier))
+}
+
+#[cfg(feature = "parquet")]
+fn open_parquet(path: &Path) -> anyhow::Result<Box<dyn Results>> {
+    let create = || Ok(Box::new(super::parquet::Parquet::new(File::create(path)?)?));
+    let results: io::Result<_> = create();
+    Ok(results.with_context(|| format!("--out {}", path.display()))?)
+}
+
+#[cfg(not(feature = "parquet"))]
+fn open_parquet(path: &Path) -> anyhow::Result<Box<dyn Results>> {
+    bail!(
+        "--out {}: this build writes no Parquet; use FILE.jsonl, or build it with \
+         `cargo build --release --features parquet`",
+        path.display()
+    )
 }
 
 /// A row as a line of JSON.
@@ -111,7 +127,7 @@ fn text_or_base64(stream: &Captured) -> (Option<&str>, Option<String>) {
 }
 
 /// Exit status, signal and error of an outcome.
-fn details(outcome: &Outcome) -> (Option<u8>, Option<u8>, Option<&str>) {
+pub(super) fn details(outcome: &Outcome) -> (Option<u8>, Option<u8>, Option<&str>) {
     match outcome {
         Outcome::Exited(status) => (Some(*status), None, None),
         Outcome::Signalled(signal) => (None, Some(*signal), None),
@@ -121,12 +137,12 @@ fn details(outcome: &Outcome) -> (Option<u8>, Option<u8>, Option<&str>) {
 }
 
 /// The state's hash in hexadecimal, if there was a machine.
-fn hash(finished: &Finished) -> Option<String> {
+pub(super) fn hash(finished: &Finished) -> Option<String> {
     let there = !matches!(finished.outcome, Outcome::Failed(_));
     there.then(|| format!("{:032x}", finished.state_hash))
 }
 
-fn is_truncated(finished: &Finished) -> bool {
+pub(super) fn is_truncated(finished: &Finished) -> bool {
     finished.stdout.is_truncated() || finished.stderr.is_truncated()
 }
 
