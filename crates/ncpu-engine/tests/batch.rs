@@ -6,7 +6,7 @@ use ncpu_alu::NativeAlu;
 use ncpu_engine::batch::{
     BatchEngine, BatchError, Case, CpuBatch, Finished, GuestFile, Outcome, Rules, Summary, Template,
 };
-use ncpu_engine::{Boot, Folders, Host, Input, Pool, drive, state_hash};
+use ncpu_engine::{Boot, Folders, Host, Input, Pool, Program, User, drive, state_hash};
 use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -209,6 +209,21 @@ fn arguments_and_files_are_a_machines_own() {
     }
     assert_eq!(ends[7].outcome, Outcome::Exited(0));
     assert_eq!(ends[7].stdout.written, 0);
+}
+
+#[test]
+fn files_belong_to_the_user_who_need_not_be_allowed_to_make_them() {
+    let pool = lanes_pool(CAT_FILE);
+    let user = User { uid: 1000, gid: 1000, groups: Vec::new() };
+    let program = Program { user, ..program() };
+    let template = Template::boot(&pool, LIMITS, Boot::default(), program).unwrap();
+    let mut engine = CpuBatch::new(template, Rules::default(), NonZeroUsize::MIN);
+    let text = b"for the user's eyes";
+    let file = GuestFile { path: b"/made/by/root".to_vec(), mode: 0o400, bytes: text.to_vec() };
+    let arguments = Some(vec![file.path.clone()]);
+    let (ends, _) =
+        run(&mut engine, vec![Case { arguments, files: vec![file], ..Case::default() }]);
+    assert_eq!((&ends[0].outcome, &*ends[0].stdout.bytes), (&Outcome::Exited(0), &text[..]));
 }
 
 #[test]

@@ -234,6 +234,22 @@ fn a_full_disk_is_told() {
 }
 
 #[test]
+fn parquet_is_a_feature() {
+    let folder = Folder::new();
+    let (out, program) = (folder.path("out.parquet"), folder.program("cat", CAT));
+    let options = ["--stdin-range", "0..9", "--out", out.to_str().unwrap()];
+    let output = batch(&options, &program);
+    if cfg!(feature = "parquet") {
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let file = fs::read(&out).unwrap();
+        assert!(file.starts_with(b"PAR1") && file.ends_with(b"PAR1"));
+    } else {
+        assert_eq!(output.status.code(), Some(125));
+        assert!(text(&output.stderr).contains("--features parquet"), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
 fn options_that_make_no_sense() {
     let folder = Folder::new();
     let program = folder.program("cat", CAT);

@@ -42,17 +42,16 @@ impl Pending {
     }
 
     /// The case, or its end if it cannot be read.
-    pub(super) fn load(self) -> Result<Case, Finished> {
+    pub(super) fn load(self) -> Result<Case, Box<Finished>> {
         let Pending { index, label, what } = self;
         match what {
             What::Case(case) => Ok(*case),
             What::File(path) => match fs::read(&path) {
                 Ok(input) => Ok(Case { index, label, input, ..Case::default() }),
-                Err(error) => Err(Finished::failed(
-                    index,
-                    label,
-                    format!("cannot read {}: {error}", path.display()),
-                )),
+                Err(error) => {
+                    let why = format!("cannot read {}: {error}", path.display());
+                    Err(Box::new(Finished::failed(index, label, why)))
+                }
             },
         }
     }
