@@ -10,6 +10,8 @@ use std::time::Instant;
 const PACKAGES: &[(&str, &str)] = &[
     ("qemu-user-static", "/usr/bin/qemu-aarch64-static"),
     ("binutils-aarch64-linux-gnu", "/usr/bin/aarch64-linux-gnu-as"),
+    ("gcc-aarch64-linux-gnu", "/usr/bin/aarch64-linux-gnu-gcc"),
+    ("libpcap-dev", "/usr/include/pcap/pcap.h"),
     ("rustc-web", "/usr/bin/rustc"),
     ("cargo-web", "/usr/bin/cargo"),
     ("rust-web-src", "/usr/lib/rustlib/src/rust/library/core/src/lib.rs"),
@@ -30,6 +32,7 @@ const STEPS: &[(&str, &[&str])] = &[
     ("release build", &["build", "--release", "--locked", "-p", "ncpu", "-p", "differential"]),
     ("guest programs", &["xtask", "guests", "--suite", "smoke"]),
     ("real programs, twice each", &["xtask", "scenarios", "run", "--suite", "smoke", "--twice"]),
+    ("programs for many machines", &["xtask", "batch-check"]),
     ("instructions against qemu", &["run", "--release", "--locked", "-p", "differential"]),
 ];
 

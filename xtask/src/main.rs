@@ -2,12 +2,15 @@
 //!
 //! - `guests` fetches Debian's arm64 packages and unpacks a root file system of real programs.
 //! - `scenarios` records what those programs do under `qemu-aarch64`, and compares `ncpu` with it.
+//! - `batch-programs`, `batch-check` and `batch-peer` build, check and measure the programs of
+//!   `benches/batch` for many machines.
 //! - `test` runs everything that has to pass, `bench` measures, `ptx` compiles the machine for a GPU.
 //!
 //! Nothing here links the machine's crates: the tasks drive the `ncpu` binary as a user would.
 
 #![forbid(unsafe_code)]
 
+mod batch;
 mod bench;
 mod checks;
 mod guests;
@@ -38,6 +41,12 @@ enum Task {
     Test,
     /// Measure speed beside qemu-aarch64
     Bench(bench::Args),
+    /// Compile the programs for many machines and count their instructions
+    BatchPrograms(batch::programs::Args),
+    /// Compare those programs under ncpu, qemu and natively, and the packet filter with libpcap
+    BatchCheck(batch::check::Args),
+    /// Measure those programs under qemu on all cores
+    BatchPeer(batch::peer::Args),
     /// Compile the machine to PTX and check what comes out
     Ptx,
 }
@@ -54,6 +63,9 @@ fn main() -> ExitCode {
         Task::Scenarios(command) => scenarios::run(&command),
         Task::Test => checks::run(&root()).map(|()| true),
         Task::Bench(args) => bench::run(&root(), &args).map(|()| true),
+        Task::BatchPrograms(args) => batch::programs::run(&root(), &args).map(|()| true),
+        Task::BatchCheck(args) => batch::check::run(&root(), &args).map(|()| true),
+        Task::BatchPeer(args) => batch::peer::run(&args).map(|()| true),
         Task::Ptx => ptx::check(&root()).map(|()| true),
     };
     match outcome {

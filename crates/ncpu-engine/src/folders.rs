@@ -66,23 +66,18 @@ impl Folders {
             if request.operation == 0 || request.done != 0 {
                 continue;
             }
-            let mut page = vec![0; PAGE_SIZE];
+            let mut page = [0; PAGE_SIZE];
             kernel.mem.read_page(Ppn(request.page), 0, &mut page);
-            let (mut result, bytes) = match self.answer(&request, &page) {
-                Ok(answer) => answer,
-                Err(errno) => (-i64::from(errno.raw_os_error()), Vec::new()),
-            };
-            if !bytes.is_empty() && !kernel.mem.write_page(Ppn(request.page), 0, &bytes) {
-                result = -i64::from(Errno::ENOMEM.0);
-            }
-            let request = &mut kernel.requests[task];
-            request.length = bytes.len() as u32;
-            request.result = result;
-            request.done = 1;
-            kernel.header.host_requests = kernel.header.host_requests.saturating_sub(1);
-            self.served += 1;
+            let (result, bytes) = self.respond(&request, &page);
+            kernel.answer(task, result, &bytes);
         }
-        kernel.wake(Channel::Host);
+    }
+
+    /// The result of a request and the bytes for its page.
+    pub(crate) fn respond(&mut self, request: &Request, page: &[u8; PAGE_SIZE]) -> (i64, Vec<u8>) {
+        self.served += 1;
+        self.answer(request, page)
+            .unwrap_or_else(|errno| (-i64::from(errno.raw_os_error()), Vec::new()))
     }
 
     fn answer(&mut self, request: &Request, page: &[u8]) -> Answer {

@@ -5,9 +5,9 @@
 use memmap2::{MmapMut, MmapOptions};
 use ncpu_image::RootImage;
 use ncpu_linux::{Errno, Kernel, Layout, Limits, exec, file, process, vfs};
-use ncpu_machine::code::{CodeCache, DirectoryEntry, Lookup};
+use ncpu_machine::code::{CodeCache, CodeStore, DirectoryEntry, Lookup};
 use ncpu_machine::mem::{Mem, Tlb};
-use ncpu_machine::{FramePool, PAGE_SIZE, PoolState};
+use ncpu_machine::{FramePool, LaneWords, PAGE_SIZE, PoolState};
 use ncpu_uop::Uop;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -150,7 +150,7 @@ pub struct Machine {
     tlb: MmapMut,
     lookup: MmapMut,
     code: MmapMut,
-    directory: Vec<DirectoryEntry>,
+    directory: MmapMut,
 }
 
 fn reserve(bytes: usize) -> Result<MmapMut, BootError> {
@@ -173,10 +173,10 @@ impl Machine {
             layout,
             image: reserve(layout.bytes())?,
             pool: Arc::clone(pool),
-            tlb: reserve(size_of::<Tlb>())?,
-            lookup: reserve(size_of::<Lookup>())?,
+            tlb: reserve(Tlb::words(false) * size_of::<u64>())?,
+            lookup: reserve(Lookup::words(false) * size_of::<u64>())?,
             code: reserve(CODE_UOPS * size_of::<Uop>())?,
-            directory: vec![DirectoryEntry::default(); CODE_DIRECTORY],
+            directory: reserve(CODE_DIRECTORY * size_of::<DirectoryEntry>())?,
         })
     }
 
@@ -202,13 +202,18 @@ impl Machine {
             Err(error) => panic!("a mapped root file system image was changed: {error:?}"),
         };
         let pool = self.pool.handle();
-        // SAFETY: the mappings are page-aligned, large enough, and unshared; a lookup table and TLB
-        // of any content are made valid by the flushes in `CodeCache::new` and `Mem::new`.
+        let area = self.code.as_mut_ptr().cast();
+        let directory = self.directory.as_mut_ptr().cast();
+        // SAFETY: the mappings are page-aligned, large enough, and unshared.
+        let store =
+            unsafe { CodeStore::new(area, CODE_UOPS as u32, directory, CODE_DIRECTORY as u32) };
+        // SAFETY: nothing uses the store yet. What it held is of another time.
+        unsafe { store.clear() };
+        // SAFETY: as above; `Mem::new` flushes both tables.
         let mut kernel = unsafe {
-            let lookup = &mut *self.lookup.as_mut_ptr().cast::<Lookup>();
-            let tlb = &mut *self.tlb.as_mut_ptr().cast::<Tlb>();
-            let area = self.code.as_mut_ptr().cast();
-            let code = CodeCache::new(area, CODE_UOPS, &mut self.directory, lookup);
+            let words = |table: &mut MmapMut| LaneWords::from_raw(table.as_mut_ptr().cast(), false);
+            let tlb = Tlb::new(words(&mut self.tlb));
+            let code = CodeCache::new(&store, Lookup::new(words(&mut self.lookup)));
             self.layout.view(self.image.as_mut_ptr(), rom, |allocator, pages| {
                 Mem::new(pool, allocator, pages, tlb, code)
             })

@@ -1,30 +1,26 @@
-//! Entry points over the machine for GPUs.
+//! Machines as the lanes of a GPU: its entry points, and what they do.
 //!
-//! This crate holds no logic of its own. [`step`] is the machine's main loop with the native ALU,
-//! under a name that a GPU module can export; compiling it for `nvptx64-nvidia-cuda` proves that the
-//! whole machine, operating system included, still needs nothing that a GPU lacks. Launching it
-//! there is not built yet.
+//! This crate holds no logic of the machine. It says how a [`Batch`] of machines lies in device memory,
+//! and what one thread of each entry point does with it. A round is: every lane executes
+//! ([`execute`]), then every lane that ended its slice is served ([`serving`]); pages of code that were
+//! missing are lifted ([`lifting`]). All of it is ordinary Rust that runs on the host's processor as
+//! well, where the same entry points are called thread by thread ([`entry`]).
+//!
+//! For `nvptx64-nvidia-cuda`, the features `run` and `service` choose the entry points: executing gets
+//! a module of its own, for the rest would cost it registers.
 #![no_std]
-#![cfg_attr(target_arch = "nvptx64", feature(abi_ptx))]
+#![cfg_attr(target_arch = "nvptx64", feature(abi_ptx, stdarch_nvptx))]
 
-use ncpu_alu::NativeAlu;
-use ncpu_linux::{Kernel, Stop};
+pub mod batch;
+pub mod entry;
+pub mod execute;
+pub mod exit;
+pub mod forking;
+pub mod lifting;
+pub mod serving;
 
-/// Runs one machine for about `budget` instructions; see [`Kernel::step`].
-///
-/// # Safety
-/// `kernel` and `stop` must be valid, and `kernel` used by this lane alone.
-#[cfg(target_arch = "nvptx64")]
-#[unsafe(no_mangle)]
-pub unsafe extern "ptx-kernel" fn ncpu_step(kernel: *mut Kernel<'_>, stop: *mut Stop, budget: u64) {
-    // SAFETY: the caller's promise.
-    unsafe { stop.write(step(&mut *kernel, budget)) };
-}
-
-/// Runs a machine with the native ALU and no observer.
-pub fn step(kernel: &mut Kernel<'_>, budget: u64) -> Stop {
-    kernel.step(&NativeAlu, &mut (), budget)
-}
+pub use batch::{Batch, Lane, Lift, Round};
+pub use serving::Exchange;
 
 /// Comparing slices calls this by name; nothing else on the GPU provides it.
 ///

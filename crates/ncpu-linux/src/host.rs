@@ -12,6 +12,9 @@
 //! resolves links itself), empty for the root. The host must not follow a link in any part of a path,
 //! and must not leave the folder.
 
+use crate::{Channel, Errno, Kernel};
+use ncpu_machine::Ppn;
+
 /// A request of one task, or (operation 0) none.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
@@ -30,6 +33,22 @@ pub struct Request {
     pub length: u32,
     /// What the answer is to, for the task to recognise it.
     pub key: u64,
+}
+
+impl Kernel<'_> {
+    /// Answers the request of a task: its result, and bytes for its page.
+    pub fn answer(&mut self, task: usize, mut result: i64, bytes: &[u8]) {
+        let page = Ppn(self.requests[task].page);
+        if !bytes.is_empty() && !self.mem.write_page(page, 0, bytes) {
+            result = -i64::from(Errno::ENOMEM.0);
+        }
+        let request = &mut self.requests[task];
+        request.length = bytes.len() as u32;
+        request.result = result;
+        request.done = 1;
+        self.header.host_requests = self.header.host_requests.saturating_sub(1);
+        self.wake(Channel::Host);
+    }
 }
 
 /// Operations. Each says its arguments after the first, what the page holds (a path ends with a zero

@@ -219,6 +219,7 @@ macro_rules! tables {
 
         /// Where each table of an image is, in bytes from its start.
         #[derive(Clone, Copy, Debug)]
+        #[repr(C)]
         pub struct Layout {
             limits: Limits,
             allocator: usize,
@@ -252,6 +253,19 @@ macro_rules! tables {
             /// which mean something in one pool only.
             pub const fn page_table(&self) -> core::ops::Range<usize> {
                 self.pages..self.pages + size_of::<Page>() * (self.limits.pages as usize + 1)
+            }
+
+            /// Where the registers of a task are, in bytes from the start of an image.
+            pub const fn core(&self, task: usize) -> usize {
+                self.cores + task * size_of::<Core>()
+            }
+
+            /// The allocation state and the table of physical pages of an image.
+            pub fn memory(&self, image: *mut u8) -> (*mut PageAllocator, *mut [Page]) {
+                let pages = image.wrapping_add(self.pages).cast::<Page>();
+                let count = self.limits.pages as usize + 1;
+                let pages = core::ptr::slice_from_raw_parts_mut(pages, count);
+                (image.wrapping_add(self.allocator).cast(), pages)
             }
 
             /// Splits an image into its tables. `bind` makes the memory from the allocation state

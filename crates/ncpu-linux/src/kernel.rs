@@ -6,7 +6,7 @@ use crate::{Block, Channel, Errno, mm, process, signal, table, time};
 use ncpu_alu::Alu;
 use ncpu_machine::mem::untag;
 use ncpu_machine::mem::walk::USER_END;
-use ncpu_machine::{Access, Exit, Fault, FaultKind, Observer, run};
+use ncpu_machine::{Access, Exit, Fault, FaultKind, Observer, Outcome, run};
 
 /// Instructions that a task runs before others get their turn.
 pub(crate) const QUANTUM: i64 = 1_000_000;
@@ -46,6 +46,17 @@ pub enum Stop {
     Ended(u32),
 }
 
+/// What an engine is to execute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slice {
+    /// Index of the task, and of its registers in the table of cores.
+    pub task: usize,
+    /// For how many instructions, until the next taken branch or page end.
+    pub budget: u64,
+    /// The virtual counter at the start.
+    pub counter: u64,
+}
+
 impl Kernel<'_> {
     /// Index of the running task.
     pub fn current(&self) -> usize {
@@ -71,65 +82,84 @@ impl Kernel<'_> {
     pub fn step<A: Alu, O: Observer>(&mut self, alu: &A, observer: &mut O, budget: u64) -> Stop {
         let end = self.header.retired.saturating_add(budget);
         loop {
-            if self.header.inside_line == 0 {
-                if self.header.ended != 0 {
-                    return Stop::Ended(self.header.exit_status);
-                }
-                if self.header.host_requests != 0 {
-                    return Stop::Host;
-                }
-                if self.header.retired >= end {
-                    return Stop::Budget;
-                }
-                if self.now() >= self.header.next_deadline {
-                    time::expire(self);
-                }
-                if let Err(stop) = self.schedule() {
-                    return stop;
-                }
-                let task = self.current();
-                if self.tasks[task].call != process::NO_CALL {
-                    self.charge_fruitless();
-                    self.resume_call(task);
-                    continue;
-                }
-                // The task may die or stop.
-                if signal::deliver(self, task) && self.tasks[task].state != state::RUNNABLE {
-                    continue;
-                }
+            let Slice { task, budget, counter } = match self.next(end) {
+                Ok(slice) => slice,
+                Err(stop) => return stop,
+            };
+            let core = &mut self.cores[task];
+            let outcome = run(core, &mut self.mem, alu, observer, budget, counter);
+            self.complete(task, &outcome);
+            if outcome.exit == Exit::Stopped {
+                return Stop::Observer;
             }
+        }
+    }
+
+    /// Serves what can be served and finds what is to be executed next, until `end` instructions have
+    /// retired since boot. The engine executes the slice, in one run or in several, and calls
+    /// [`Kernel::complete`].
+    ///
+    /// # Errors
+    /// Why there is nothing to execute.
+    pub fn next(&mut self, end: u64) -> Result<Slice, Stop> {
+        while self.header.inside_line == 0 {
+            if self.header.ended != 0 {
+                return Err(Stop::Ended(self.header.exit_status));
+            }
+            if self.header.host_requests != 0 {
+                return Err(Stop::Host);
+            }
+            if self.header.retired >= end {
+                return Err(Stop::Budget);
+            }
+            if self.now() >= self.header.next_deadline {
+                time::expire(self);
+            }
+            self.schedule()?;
             let task = self.current();
-            let process = self.current_process();
-            let slice = end.saturating_sub(self.header.retired);
-            let until_deadline = self.header.next_deadline.saturating_sub(self.now());
-            let quantum = self.header.quantum.max(0) as u64;
-            let counter = self.now();
-            let budget = slice.min(until_deadline).min(quantum);
-            let budget = budget.min(time::cpu::budget(self, process));
-            let outcome = run(&mut self.cores[task], &mut self.mem, alu, observer, budget, counter);
-            self.header.retired += outcome.retired;
-            self.header.quantum -= outcome.retired as i64;
-            self.tasks[task].user_time += outcome.retired;
-            self.header.counters.uops += outcome.uops;
-            self.header.inside_line = (outcome.exit == Exit::Stopped) as u32;
-            if self.header.inside_line == 0 {
-                time::cpu::expire(self, process);
+            if self.tasks[task].call != process::NO_CALL {
+                self.charge_fruitless();
+                self.resume_call(task);
+                continue;
             }
-            if outcome.retired != 0 {
-                self.header.fruitless = 0;
+            // The task may die or stop.
+            if signal::deliver(self, task) && self.tasks[task].state != state::RUNNABLE {
+                continue;
             }
-            match outcome.exit {
-                Exit::Budget => {}
-                Exit::Stopped => return Stop::Observer,
-                Exit::SystemCall(_) => {
-                    self.cores[task].clear_exclusive();
-                    self.begin_call(task);
-                }
-                exit => {
-                    self.cores[task].clear_exclusive();
-                    self.charge_fruitless();
-                    self.trap(task, exit);
-                }
+            break;
+        }
+        let slice = end.saturating_sub(self.header.retired);
+        let until_deadline = self.header.next_deadline.saturating_sub(self.now());
+        let quantum = self.header.quantum.max(0) as u64;
+        let budget = slice.min(until_deadline).min(quantum);
+        let budget = budget.min(time::cpu::budget(self, self.current_process()));
+        Ok(Slice { task: self.current(), budget, counter: self.now() })
+    }
+
+    /// Takes note of what was executed of a slice, and serves what ended it.
+    pub fn complete(&mut self, task: usize, outcome: &Outcome) {
+        self.header.retired += outcome.retired;
+        self.header.quantum -= outcome.retired as i64;
+        self.tasks[task].user_time += outcome.retired;
+        self.header.counters.uops += outcome.uops;
+        self.header.inside_line = (outcome.exit == Exit::Stopped) as u32;
+        if self.header.inside_line == 0 {
+            let process = self.tasks[task].process as usize;
+            time::cpu::expire(self, process);
+        }
+        if outcome.retired != 0 {
+            self.header.fruitless = 0;
+        }
+        match outcome.exit {
+            Exit::Budget | Exit::Stopped | Exit::Unlifted => {}
+            Exit::SystemCall(_) => {
+                self.cores[task].clear_exclusive();
+                self.begin_call(task);
+            }
+            exit => {
+                self.cores[task].clear_exclusive();
+                self.charge_fruitless();
+                self.trap(task, exit);
             }
         }
     }

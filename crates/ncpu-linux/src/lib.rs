@@ -29,6 +29,7 @@ pub mod abi;
 pub mod entropy;
 pub mod exec;
 pub mod file;
+mod hash;
 pub mod host;
 pub mod image;
 pub mod ipc;
@@ -46,6 +47,7 @@ pub mod vfs;
 mod wait;
 
 pub use abi::errno::Errno;
+pub use hash::StateHasher;
 pub use image::{Kernel, Layout, Limits};
-pub use kernel::Stop;
+pub use kernel::{Slice, Stop};
 pub use wait::{Block, Channel, SysResult};

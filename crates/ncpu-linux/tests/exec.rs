@@ -105,6 +105,23 @@ fn segments_are_mapped_and_bss_is_zero() {
     });
 }
 
+/// What GNU ld makes of .bss without .data: no bytes in the file, an address inside a page, and an
+/// offset behind the end of the file.
+#[test]
+fn bss_alone_needs_no_bytes_of_the_file() {
+    let segments = [
+        (PT_LOAD, RX, 0, 0x40_0000, 0x1000, 0x1000, 0x1_0000),
+        (PT_LOAD, RW, 0xfff0, 0x41_fff0, 0, 0x1020, 0x1_0000),
+    ];
+    with_machine(&[("p", &elf(ET_EXEC, 0x40_0200, &segments, 0x1000))], |k| {
+        exec::boot(k, b"/p", &[b"p"], &[]).unwrap();
+        let expected = [(0x40_0000, 0x40_1000, 5), (0x41_f000, 0x42_2000, 3)];
+        assert_eq!(mapped(k)[..2], expected);
+        assert_eq!(word(k, 0x41_fff0), 0);
+        assert_eq!(word(k, 0x42_1008), 0);
+    });
+}
+
 /// The order of Linux 6.1 on arm64 (create_elf_tables), without a vDSO image.
 #[test]
 fn stack_holds_strings_and_auxiliary_vector() {

@@ -31,14 +31,22 @@ impl Ppn {
     }
 }
 
-/// A frame of the pool (or, from [`FrameId::ROM`] on, a page of the root file system image).
+/// A frame: of those that machines share, of a lane's own from [`FrameId::LOCAL`] on, or a page of the
+/// root file system image from [`FrameId::ROM`] on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(transparent)]
 pub struct FrameId(pub u32);
 
 impl FrameId {
+    /// First frame number that stands for a lane's own frames.
+    pub const LOCAL: u32 = 1 << 30;
     /// First frame number that stands for a page of the root file system image.
     pub const ROM: u32 = 1 << 31;
+
+    /// Whether this is one of a lane's own frames.
+    pub const fn is_local(self) -> bool {
+        Self::LOCAL <= self.0 && self.0 < Self::ROM
+    }
 }
 
 /// How memory is touched.

@@ -2,251 +2,496 @@
 //!
 //! A page is lifted whole on first execution. Its code is an entry table (guest instruction index
 //! to micro-op index, so that every aligned word can be jumped to) and the micro-ops in address
-//! order. All of this is derived from frames and can be dropped at any time between two lookups;
-//! when the area is full, everything is dropped.
+//! order. All of this is derived from frames and can be dropped at any time while no interpreter
+//! runs; when the area is full, everything is dropped.
+//!
+//! A [`CodeStore`] serves one machine on the host's processor, and all lanes of a GPU. Interpreters
+//! only read it: what they miss is lifted between their runs, there by many threads at once, one for
+//! each word ([`Draft`]).
 
 use crate::addr::{FrameId, PAGE_SHIFT, PAGE_SIZE};
+use crate::frame::FrameBytes;
+use crate::words::{LaneWords, SPREAD_SHIFT};
+use core::sync::atomic::{AtomicU32, Ordering};
 use ncpu_a64::{Lifted, lift};
 use ncpu_uop::{Op, Uop};
 
 /// Guest instructions in a page.
 pub const WORDS: usize = PAGE_SIZE / 4;
-/// Most micro-ops that a page can need: eight an instruction and the page's end.
-const MAX_UOPS: usize = WORDS * 8 + 1;
+/// Most micro-ops of an instruction.
+const LONGEST: usize = 8;
+/// Most micro-ops that a page can need: those of its instructions and the page's end. (A fused form
+/// takes the place of two instructions of one micro-op each.)
+const MAX_UOPS: usize = WORDS * LONGEST + 1;
 /// Bytes of an entry table, rounded up to whole micro-ops.
 const ENTRY_UOPS: usize = (WORDS * 2) / size_of::<Uop>();
-/// Entries of the lookup table by virtual page; a power of two.
-const LOOKUP: usize = 256;
 
-/// The code of one lifted page: `entries` then `uops`, valid until the cache is next changed.
+/// The code of one lifted page: the entry table, then the micro-ops.
 #[derive(Clone, Copy)]
-pub struct PageCode {
-    pub(crate) entries: *const u16,
-    pub(crate) uops: *const Uop,
+pub(crate) struct PageCode(*const Uop);
+
+impl PageCode {
+    #[inline(always)]
+    pub(crate) fn entries(self) -> *const u16 {
+        self.0.cast()
+    }
+
+    #[inline(always)]
+    pub(crate) fn uops(self) -> *const Uop {
+        self.0.wrapping_add(ENTRY_UOPS)
+    }
+}
+
+/// What code was lifted from: a frame and, if that is a lane's own, the lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct CodeKey {
+    /// Number of the lane plus 1; 0 for frames that machines share.
+    pub owner: u32,
+    /// The frame.
+    pub frame: u32,
+}
+
+/// A page of guest instructions that is to be lifted.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct CodeSource {
+    /// What its code will be filed under, together with the page.
+    pub key: CodeKey,
+    /// Virtual address of the page.
+    pub page: u64,
+    /// The instructions.
+    pub bytes: FrameBytes,
+}
+
+impl CodeSource {
+    /// Instruction word `index`, below [`WORDS`].
+    ///
+    /// # Safety
+    /// The frame must be live.
+    pub unsafe fn word(&self, index: usize) -> u32 {
+        // SAFETY: the caller's promise.
+        let pair = unsafe { self.bytes.read_word(index / 2) };
+        (pair >> (32 * (index & 1))) as u32
+    }
 }
 
 /// A lifted page in the directory.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 #[repr(C)]
 pub struct DirectoryEntry {
     /// Virtual address of the page.
     page: u64,
     /// Frame that it was lifted from; 0 when the entry is unused, [`DROPPED`] when given up.
-    frame: u32,
+    frame: AtomicU32,
+    /// The lane that the frame belongs to, see [`CodeKey`].
+    owner: u32,
     /// Where its code is: index of a micro-op in the area.
     at: u32,
+    reserved: u32,
 }
 
 const DROPPED: u32 = u32::MAX;
 
-/// Lookup from virtual page to code in the current address space.
+/// Lookup from virtual page to code in the current address space: direct-mapped, two words an entry,
+/// the page's address and where its code is.
 #[derive(Clone, Copy)]
-pub struct LookupEntry {
-    pub(crate) page: u64,
-    pub(crate) code: PageCode,
-}
+pub struct Lookup<'m>(LaneWords<'m>);
 
-/// Direct-mapped [`LookupEntry`]s.
-pub struct Lookup(pub(crate) [LookupEntry; LOOKUP]);
+/// A word that is no page's address.
+const NO_PAGE: u64 = 1;
 
-impl Lookup {
-    /// The entry number for `address`.
-    #[inline(always)]
-    pub(crate) const fn index(address: u64) -> usize {
-        (address >> PAGE_SHIFT) as usize & (LOOKUP - 1)
+impl<'m> Lookup<'m> {
+    const fn entries(spread: bool) -> usize {
+        if spread { 64 } else { 256 }
     }
 
-    fn flush(&mut self) {
-        let code = PageCode { entries: core::ptr::null(), uops: core::ptr::null() };
-        // No page address is odd, so nothing matches.
-        self.0.fill(LookupEntry { page: 1, code });
+    /// Words that a table takes for each lane.
+    pub const fn words(spread: bool) -> usize {
+        2 * Self::entries(spread)
+    }
+
+    /// A table in these words, at least [`Lookup::words`] of them. Flush it before its first use.
+    pub const fn new(words: LaneWords<'m>) -> Self {
+        Lookup(words)
+    }
+
+    fn set(self, page: u64, code: PageCode) {
+        let count = Self::entries(self.0.is_spread());
+        let at = 2 * ((page >> PAGE_SHIFT) as usize & (count - 1));
+        // SAFETY: below the number of words.
+        unsafe {
+            self.0.set(at, page);
+            self.0.set(at + 1, code.0.expose_provenance() as u64);
+        }
+    }
+
+    fn flush(self) {
+        for index in 0..Self::entries(self.0.is_spread()) {
+            // SAFETY: below the number of words.
+            unsafe { self.0.set(2 * index, NO_PAGE) };
+        }
+    }
+
+    pub(crate) const fn first(self) -> *const u64 {
+        self.0.first()
     }
 }
 
-/// The cache of lifted pages of one machine.
-pub struct CodeCache<'m> {
+/// The code of the page at `page`, if the [`Lookup`] whose words start at `first` has it.
+///
+/// # Safety
+/// `first` must be that of a table that is spread as `SPREAD` says.
+#[inline(always)]
+pub(crate) unsafe fn look_up<const SPREAD: bool>(first: *const u64, page: u64) -> Option<PageCode> {
+    let shift = if SPREAD { SPREAD_SHIFT } else { 0 };
+    let index = (page >> PAGE_SHIFT) as usize & (Lookup::entries(SPREAD) - 1);
+    let entry = first.wrapping_add((2 * index) << shift);
+    // SAFETY: below the number of words.
+    let (tag, code) = unsafe { (entry.read(), entry.wrapping_add(1 << shift)) };
+    // SAFETY: as above.
+    (tag == page)
+        .then(|| PageCode(core::ptr::with_exposed_provenance(unsafe { code.read() } as usize)))
+}
+
+/// Lifted pages, for one machine or for all lanes of a GPU.
+#[repr(C)]
+pub struct CodeStore {
     area: *mut Uop,
-    capacity: usize,
-    used: usize,
-    directory: &'m mut [DirectoryEntry],
-    entries: usize,
-    pub(crate) lookup: &'m mut Lookup,
-    /// Pages lifted since the cache was made.
-    pub lifted_pages: u64,
-    _area: core::marker::PhantomData<&'m mut [Uop]>,
+    capacity: u32,
+    /// Micro-ops of the area in use.
+    used: AtomicU32,
+    directory: *mut DirectoryEntry,
+    /// Entries of the directory, a power of two.
+    slots: u32,
+    /// Entries in use, given up or not.
+    entries: AtomicU32,
+    /// Pages lifted since the store was made.
+    lifted: AtomicU32,
+    /// Times that everything was dropped to make room.
+    cleared: AtomicU32,
 }
 
-impl<'m> CodeCache<'m> {
+impl CodeStore {
     /// Smallest useful area in micro-ops: one page of the largest code.
     pub const MIN_AREA: usize = ENTRY_UOPS + MAX_UOPS;
 
-    /// An empty cache over `area` (`capacity` micro-ops, at least [`CodeCache::MIN_AREA`], contents
-    /// of no matter) and a `directory` whose length is a power of two.
+    /// An empty store over `area` (`capacity` micro-ops, at least [`CodeStore::MIN_AREA`], contents of
+    /// no matter) and a zeroed `directory` of `slots` entries, a power of two.
     ///
     /// # Safety
-    /// `area` must be valid for `capacity` micro-ops for the life of the cache, and unshared.
+    /// Both must be valid for the life of the store and used by nothing else.
     ///
     /// # Panics
-    /// When the area or the directory is too small.
+    /// When the area is too small or the directory's size is no power of two.
     pub unsafe fn new(
         area: *mut Uop,
-        capacity: usize,
-        directory: &'m mut [DirectoryEntry],
-        lookup: &'m mut Lookup,
+        capacity: u32,
+        directory: *mut DirectoryEntry,
+        slots: u32,
     ) -> Self {
-        assert!(capacity >= Self::MIN_AREA && directory.len().is_power_of_two());
-        directory.fill(DirectoryEntry::default());
-        lookup.flush();
-        CodeCache {
+        assert!(capacity as usize >= Self::MIN_AREA && slots.is_power_of_two());
+        CodeStore {
             area,
             capacity,
-            used: 0,
+            used: AtomicU32::new(0),
             directory,
-            entries: 0,
-            lookup,
-            lifted_pages: 0,
-            _area: core::marker::PhantomData,
+            slots,
+            entries: AtomicU32::new(0),
+            lifted: AtomicU32::new(0),
+            cleared: AtomicU32::new(0),
         }
     }
 
-    fn slots(&self, frame: FrameId) -> impl Iterator<Item = usize> + use<> {
-        let mask = self.directory.len() - 1;
-        let start = frame.0.wrapping_mul(0x9e37_79b9) as usize;
-        (0..=mask).map(move |step| (start.wrapping_add(step)) & mask)
+    /// The entries where code of `key` may be, in the order of looking.
+    fn probe(&self, key: CodeKey) -> impl Iterator<Item = *mut DirectoryEntry> + use<'_> {
+        let mask = self.slots - 1;
+        let start = (key.frame ^ key.owner.rotate_left(15)).wrapping_mul(0x9e37_79b9);
+        (0..=mask).map(move |step| {
+            self.directory.wrapping_add((start.wrapping_add(step) & mask) as usize)
+        })
     }
 
-    fn page_code(&self, at: u32) -> PageCode {
-        // SAFETY: directory entries hold offsets of pages inside the area.
-        unsafe {
-            let base = self.area.add(at as usize);
-            PageCode { entries: base.cast::<u16>(), uops: base.add(ENTRY_UOPS) }
-        }
-    }
-
-    /// The code of `page` lifted from `frame`; makes it the current one for that address.
-    pub(crate) fn find(&mut self, frame: FrameId, page: u64) -> Option<PageCode> {
-        for slot in self.slots(frame) {
-            let entry = self.directory[slot];
-            if entry.frame == frame.0 && entry.page == page {
-                let code = self.page_code(entry.at);
-                self.lookup.0[Lookup::index(page)] = LookupEntry { page, code };
-                return Some(code);
-            }
-            if entry.frame == 0 {
-                break;
+    fn find(&self, key: CodeKey, page: u64) -> Option<PageCode> {
+        for entry in self.probe(key) {
+            // SAFETY: in the directory; pages are entered only while no one looks.
+            let entry = unsafe { &*entry };
+            match entry.frame.load(Ordering::Relaxed) {
+                0 => break,
+                frame if frame == key.frame && entry.owner == key.owner && entry.page == page => {
+                    return Some(self.code(entry.at));
+                }
+                _ => {}
             }
         }
         None
     }
 
-    /// Whether any code was lifted from `frame`.
-    pub(crate) fn has_frame(&self, frame: FrameId) -> bool {
-        for slot in self.slots(frame) {
-            match self.directory[slot].frame {
-                0 => break,
-                found if found == frame.0 => return true,
-                _ => {}
-            }
-        }
-        false
+    fn has(&self, key: CodeKey) -> bool {
+        self.probe(key)
+            // SAFETY: as in `find`.
+            .map(|entry| unsafe { &*entry })
+            .map(|entry| (entry.frame.load(Ordering::Relaxed), entry.owner))
+            .take_while(|&(frame, _)| frame != 0)
+            .any(|(frame, owner)| frame == key.frame && owner == key.owner)
     }
 
-    /// Drops code lifted from `frame`. Micro-ops now running stay where they are.
-    pub(crate) fn drop_frame(&mut self, frame: FrameId) {
-        let mut dropped = false;
-        for slot in self.slots(frame) {
-            match self.directory[slot].frame {
+    /// Gives up code of `key`; says whether there was any.
+    fn give_up(&self, key: CodeKey) -> bool {
+        let mut found = false;
+        for entry in self.probe(key) {
+            // SAFETY: as in `find`.
+            let entry = unsafe { &*entry };
+            match entry.frame.load(Ordering::Relaxed) {
                 0 => break,
-                found if found == frame.0 => {
-                    self.directory[slot].frame = DROPPED;
-                    dropped = true;
+                frame if frame == key.frame && entry.owner == key.owner => {
+                    entry.frame.store(DROPPED, Ordering::Relaxed);
+                    found = true;
                 }
                 _ => {}
             }
         }
-        if dropped {
+        found
+    }
+
+    fn code(&self, at: u32) -> PageCode {
+        PageCode(self.area.wrapping_add(at as usize))
+    }
+
+    /// Whether `pages` more pages of any kind fit.
+    pub fn has_room(&self, pages: u32) -> bool {
+        let (used, entries) =
+            (self.used.load(Ordering::Relaxed), self.entries.load(Ordering::Relaxed));
+        // A quarter of the directory stays empty so that probes end soon.
+        u64::from(self.capacity - used) >= u64::from(pages) * Self::MIN_AREA as u64
+            && entries + pages <= self.slots / 4 * 3
+    }
+
+    /// Drops everything. Whoever has looked something up must forget it.
+    ///
+    /// # Safety
+    /// Nothing else may use the store meanwhile.
+    pub unsafe fn clear(&self) {
+        for index in 0..self.slots as usize {
+            // SAFETY: in the directory, which the caller has for itself.
+            unsafe { self.directory.add(index).write(DirectoryEntry::default()) };
+        }
+        self.used.store(0, Ordering::Relaxed);
+        self.entries.store(0, Ordering::Relaxed);
+        self.cleared.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Pages lifted so far.
+    pub fn lifted_pages(&self) -> u32 {
+        self.lifted.load(Ordering::Relaxed)
+    }
+
+    /// Takes room for a page that needs `count` micro-ops and files it: the second step of lifting.
+    /// There must be room ([`CodeStore::has_room`]). Returns where the code goes.
+    ///
+    /// # Safety
+    /// No interpreter may use the store; other pages may be filed at the same time.
+    pub unsafe fn file(&self, source: &CodeSource, count: u32) -> u32 {
+        let at = self.used.fetch_add(ENTRY_UOPS as u32 + count, Ordering::Relaxed);
+        for entry in self.probe(source.key) {
+            // SAFETY: in the directory; the exchange below makes it this thread's.
+            let frame = unsafe { &(*entry).frame };
+            let order = Ordering::Relaxed;
+            if frame.compare_exchange(0, source.key.frame, order, order).is_ok() {
+                // SAFETY: as above.
+                unsafe {
+                    (*entry).page = source.page;
+                    (*entry).owner = source.key.owner;
+                    (*entry).at = at;
+                }
+                break;
+            }
+        }
+        self.entries.fetch_add(1, Ordering::Relaxed);
+        self.lifted.fetch_add(1, Ordering::Relaxed);
+        at
+    }
+
+    /// Writes the code of word `index` of a drafted page that was filed at `at`: the third step of
+    /// lifting, for every word.
+    ///
+    /// # Safety
+    /// `at` must be what [`CodeStore::file`] returned for the page, and the draft be placed.
+    pub unsafe fn emit(&self, source: &CodeSource, draft: *const Draft, at: u32, index: usize) {
+        let code = self.code(at);
+        // SAFETY: the draft is complete, and not changed any more; the area has room for the page.
+        unsafe {
+            emit(source.page, &*draft, index, code.0.cast_mut().cast(), code.uops().cast_mut())
+        }
+    }
+}
+
+/// A machine's view of a [`CodeStore`], with its own lookup table.
+pub struct CodeCache<'m> {
+    store: &'m CodeStore,
+    lookup: Lookup<'m>,
+    /// What the machine's own frames are filed under.
+    owner: u32,
+    /// Pages lifted from frames of the lane's own; while there are none, none need to be looked for.
+    own_pages: Option<&'m AtomicU32>,
+}
+
+impl<'m> CodeCache<'m> {
+    /// The view of the only machine that uses the store.
+    pub fn new(store: &'m CodeStore, lookup: Lookup<'m>) -> Self {
+        CodeCache { store, lookup, owner: 0, own_pages: None }
+    }
+
+    /// The view of one of many lanes; `own_pages` counts the pages lifted from its own frames.
+    pub fn of_lane(
+        store: &'m CodeStore,
+        lookup: Lookup<'m>,
+        lane: u32,
+        own_pages: &'m AtomicU32,
+    ) -> Self {
+        CodeCache { store, lookup, owner: lane + 1, own_pages: Some(own_pages) }
+    }
+
+    pub(crate) fn lookup(&self) -> Lookup<'m> {
+        self.lookup
+    }
+
+    pub(crate) fn key(&self, frame: FrameId) -> CodeKey {
+        CodeKey { owner: if frame.is_local() { self.owner } else { 0 }, frame: frame.0 }
+    }
+
+    /// Whether there can be code of a frame that stores reach.
+    fn may_have(&self) -> bool {
+        self.own_pages.is_none_or(|pages| pages.load(Ordering::Relaxed) != 0)
+    }
+
+    /// The code lifted from `key` for `page`; makes it the current one for that address.
+    pub(crate) fn find(&self, key: CodeKey, page: u64) -> Option<PageCode> {
+        let code = self.store.find(key, page)?;
+        self.lookup.set(page, code);
+        Some(code)
+    }
+
+    /// Whether any code was lifted from `frame`.
+    pub(crate) fn has_frame(&self, frame: FrameId) -> bool {
+        self.may_have() && self.store.has(self.key(frame))
+    }
+
+    /// Drops code lifted from `frame`. Micro-ops now running stay where they are.
+    pub(crate) fn drop_frame(&self, frame: FrameId) {
+        if self.may_have() && self.store.give_up(self.key(frame)) {
             self.lookup.flush();
         }
     }
 
     /// Forgets which code belongs to which virtual page.
-    pub(crate) fn flush_lookup(&mut self) {
+    pub(crate) fn flush_lookup(&self) {
         self.lookup.flush();
     }
 
-    /// Drops everything.
-    fn clear(&mut self) {
-        self.directory.fill(DirectoryEntry::default());
-        self.lookup.flush();
-        self.used = 0;
-        self.entries = 0;
+    /// Pages lifted since the store was made.
+    pub(crate) fn lifted_pages(&self) -> u64 {
+        self.store.lifted_pages().into()
     }
 
-    /// Lifts a page of instruction words at virtual address `page`.
-    pub(crate) fn lift(&mut self, frame: FrameId, page: u64, words: &[u32; WORDS]) -> PageCode {
-        // A quarter of the directory stays empty so that probes end soon.
-        if self.capacity - self.used < Self::MIN_AREA
-            || self.entries >= self.directory.len() / 4 * 3
-        {
-            self.clear();
+    /// Lifts a page into a store that this machine alone uses.
+    pub(crate) fn lift(&self, source: &CodeSource) {
+        debug_assert!(self.own_pages.is_none());
+        if !self.store.has_room(1) {
+            // SAFETY: the machine is the only user, and its interpreter does not run.
+            unsafe { self.store.clear() };
+            self.lookup.flush();
         }
-        let at = self.used as u32;
-        // SAFETY: the space for the largest page was checked above.
-        let (entries, uops) = unsafe {
-            let base = self.area.add(self.used);
-            (
-                core::slice::from_raw_parts_mut(base.cast::<u16>(), WORDS),
-                core::slice::from_raw_parts_mut(base.add(ENTRY_UOPS), MAX_UOPS),
-            )
-        };
-        let count = lift_page(page, words, entries, uops);
-        self.used += ENTRY_UOPS + count;
-        self.lifted_pages += 1;
-        for slot in self.slots(frame) {
-            if self.directory[slot].frame == 0 {
-                self.directory[slot] = DirectoryEntry { page, frame: frame.0, at };
-                self.entries += 1;
-                break;
+        let mut draft = core::mem::MaybeUninit::<Draft>::uninit();
+        let draft = draft.as_mut_ptr();
+        // SAFETY: the three steps of lifting in their order; the source is a live frame.
+        unsafe {
+            for index in 0..WORDS {
+                Draft::decode(draft, source.page, index, source.word(index));
+            }
+            let count = Draft::place(draft, source.page);
+            let at = self.store.file(source, count);
+            for index in 0..WORDS {
+                self.store.emit(source, draft, at, index);
             }
         }
-        let code = self.page_code(at);
-        self.lookup.0[Lookup::index(page)] = LookupEntry { page, code };
-        code
     }
 }
 
-/// Lifts every word of a page and returns the number of micro-ops written.
-fn lift_page(page: u64, words: &[u32; WORDS], entries: &mut [u16], uops: &mut [Uop]) -> usize {
-    let mut lifted = Lifted::default();
-    let mut count = 0;
-    let mut previous = 0;
-    for (index, &word) in words.iter().enumerate() {
+/// A page that is being lifted: each word by itself, then the place of each.
+#[repr(C)]
+pub struct Draft {
+    uops: [[Uop; LONGEST]; WORDS],
+    lengths: [u8; WORDS],
+    entries: [u16; WORDS],
+}
+
+impl Draft {
+    /// Lifts word `index` of a page: the first step of lifting, for every word in any order.
+    ///
+    /// # Safety
+    /// `draft` must be valid for writing, and no other thread at the same word.
+    pub unsafe fn decode(draft: *mut Draft, page: u64, index: usize, word: u32) {
+        let mut lifted = Lifted::default();
         lift(word, page + 4 * index as u64, &mut lifted);
-        entries[index] = count as u16;
-        let start = count;
-        for uop in lifted.uops() {
-            uops[count] = Uop { at: uop.at | index as u16, ..*uop };
-            count += 1;
+        for (n, uop) in lifted.uops().iter().enumerate() {
+            // SAFETY: in bounds, and this thread's alone.
+            unsafe { (*draft).uops[index][n] = Uop { at: uop.at | index as u16, ..*uop } };
         }
-        // A comparison and the branch after it also get a fused form, in front of the pair.
-        if index > 0
-            && count == start + 1
-            && start == previous + 1
-            && let Some(fused) = fuse(page, &uops[previous], &uops[start])
-        {
-            uops.copy_within(previous..count, previous + 1);
-            uops[previous] = fused;
-            entries[index] += 1;
-            count += 1;
+        // SAFETY: as above.
+        unsafe { (*draft).lengths[index] = lifted.uops().len() as u8 };
+    }
+
+    /// Finds the place of every word and returns how many micro-ops the page has: the part of the
+    /// second step that comes before [`CodeStore::file`].
+    ///
+    /// # Safety
+    /// Every word must have been decoded; no one else may use the draft.
+    pub unsafe fn place(draft: *mut Draft, page: u64) -> u32 {
+        // SAFETY: the caller's promise.
+        let draft = unsafe { &mut *draft };
+        let mut count = 0;
+        for index in 0..WORDS {
+            draft.entries[index] = count as u16;
+            count +=
+                u32::from(draft.lengths[index]) + u32::from(draft.fused(page, index).is_some());
         }
-        previous = entries[index] as usize;
+        // The page's end.
+        count + 1
     }
-    uops[count] = Uop { at: WORDS as u16, ..Uop::new(Op::PageEnd) };
-    count += 1;
-    for uop in &mut uops[..count] {
-        resolve_branch(page, entries, uop);
+
+    /// The fused form of word `index` and the one after it, which stands in front of both.
+    fn fused(&self, page: u64, index: usize) -> Option<Uop> {
+        let is_alone = |n: usize| self.lengths.get(n) == Some(&1);
+        let (first, second) = (self.uops.get(index)?[0], self.uops.get(index + 1)?[0]);
+        if is_alone(index) && is_alone(index + 1) { fuse(page, &first, &second) } else { None }
     }
-    count
+}
+
+/// Writes the entry and the micro-ops of word `index`.
+///
+/// # Safety
+/// `entries` must be valid for [`WORDS`] entries and `uops` for the micro-ops of the page.
+unsafe fn emit(page: u64, draft: &Draft, index: usize, entries: *mut u16, uops: *mut Uop) {
+    let place = draft.entries[index];
+    // SAFETY: below `WORDS`.
+    unsafe { entries.add(index).write(place) };
+    let mut at = usize::from(place);
+    let mut put = |mut uop: Uop| {
+        resolve_branch(page, &draft.entries, &mut uop);
+        // SAFETY: the page has as many micro-ops as `Draft::place` counted.
+        unsafe { uops.add(at).write(uop) };
+        at += 1;
+    };
+    if let Some(fused) = draft.fused(page, index) {
+        put(fused);
+    }
+    draft.uops[index][..usize::from(draft.lengths[index]).min(LONGEST)]
+        .iter()
+        .for_each(|uop| put(*uop));
+    if index == WORDS - 1 {
+        put(Uop { at: WORDS as u16, ..Uop::new(Op::PageEnd) });
+    }
 }
 
 /// The index of the instruction at `target` if it is in the page.
@@ -256,7 +501,7 @@ fn index_in(page: u64, target: u64) -> Option<usize> {
 }
 
 /// Turns a branch with an address into a branch within the page where its target is there.
-fn resolve_branch(page: u64, entries: &[u16], uop: &mut Uop) {
+fn resolve_branch(page: u64, entries: &[u16; WORDS], uop: &mut Uop) {
     let inner = match uop.op {
         Op::JumpOut => Op::JumpIn,
         Op::LinkOut => Op::LinkIn,

@@ -10,21 +10,26 @@
 //! for GPUs. Not here: what an operating system does (that is `ncpu-linux`), and where the memory
 //! comes from (`ncpu-engine`).
 #![no_std]
+#![cfg_attr(target_arch = "nvptx64", feature(asm_experimental_arch))]
 
 pub mod addr;
 pub mod code;
 mod cpu;
 mod exec;
+mod frame;
 pub mod mem;
 mod observe;
 mod pool;
 mod run;
 mod scalar;
 mod structures;
+mod words;
 
 pub use addr::{Access, Fault, FaultKind, FrameId, PAGE_SIZE, Ppn};
 pub use cpu::Core;
+pub use frame::FrameBytes;
 pub use mem::Mem;
 pub use observe::{Flow, Observer, StopAfter};
-pub use pool::{FramePool, PoolState};
-pub use run::{Exit, Outcome, run};
+pub use pool::{BlockState, FramePool, LaneFrameState, LaneFrames, PoolState};
+pub use run::{Exit, Outcome, interpret, run};
+pub use words::{LaneWords, SPREAD_SHIFT};

@@ -1,11 +1,16 @@
-//! The pool of 4 KiB frames behind every machine's physical pages.
+//! The 4 KiB frames behind every machine's physical pages.
 //!
-//! Frames are reference-counted: forking a machine shares its frames, and the first write to a
-//! shared frame copies it ([`crate::mem::Mem`] does that). The pool may serve many machines and
-//! many threads at once. All access to frame contents in the machine crates goes through pointers
-//! handed out here.
+//! Forking a machine shares its frames, and the first write to a shared frame copies it
+//! ([`crate::mem::Mem`] does that). There are two kinds of frames, beside the pages of the root file
+//! system image. *Shared* frames are reference-counted and may be any machine's; a machine on the
+//! host's processor has no others. *Local* frames ([`LaneFrames`]) are those of one lane of a GPU; its
+//! machines share the frames of the snapshot that they were forked from, which live as long as they
+//! do, and take new ones from their own. All access to frame contents in the machine crates goes
+//! through [`FrameBytes`] handed out here.
 
-use crate::addr::{FrameId, PAGE_SHIFT, PAGE_SIZE};
+use crate::addr::{FrameId, PAGE_SHIFT};
+use crate::frame::FrameBytes;
+use crate::words::SPREAD_SHIFT;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// Shared allocation state of a pool; all zero is an empty pool of nothing yet allocated.
@@ -20,9 +25,153 @@ pub struct PoolState {
     free: AtomicU64,
 }
 
+/// Which of a lane's frames are in use; all zero is none.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LaneFrameState {
+    /// Frames ever handed out, counting the reserved frame 0.
+    fresh: u32,
+    /// First free frame, 0 if there is none; its first word has the next one.
+    free: u32,
+    /// Frames in use.
+    used: u32,
+    /// Most frames ever in use at once.
+    peak: u32,
+}
+
+/// How many blocks of local frames there are and how many are taken.
+#[repr(C)]
+#[derive(Debug, Default)]
+pub struct BlockState {
+    taken: AtomicU32,
+    /// Blocks in all.
+    pub capacity: u32,
+}
+
+impl BlockState {
+    /// Nothing taken yet of `capacity` blocks.
+    pub const fn new(capacity: u32) -> Self {
+        BlockState { taken: AtomicU32::new(0), capacity }
+    }
+}
+
+/// The local frames of one lane. Memory for them comes in blocks of one frame for each lane of the
+/// warp, shared by all warps; a warp takes its block `n` when one of its lanes first needs its frame
+/// `n`, and keeps it.
+#[derive(Clone, Copy)]
+pub struct LaneFrames {
+    /// Block of each frame number of this warp, plus 1; 0 while it has none.
+    pub blocks: *const AtomicU32,
+    /// Frame numbers that a lane can have, counting the reserved number 0.
+    pub limit: u32,
+    /// The lane's allocation state.
+    pub state: *mut LaneFrameState,
+    /// The memory of all blocks.
+    pub memory: *mut u8,
+    /// What is taken of it.
+    pub shared: *const BlockState,
+    /// The lane's number in its warp.
+    pub lane: u32,
+    /// Whether frames are spread over the 32 lanes of a warp; else a block is one frame, and a warp one
+    /// machine.
+    pub spread: bool,
+}
+
+impl LaneFrames {
+    /// A block is being taken by another lane of the warp.
+    const TAKING: u32 = u32::MAX;
+
+    /// Of no lane: every frame is shared.
+    pub const NONE: LaneFrames = LaneFrames {
+        blocks: core::ptr::null(),
+        limit: 0,
+        state: core::ptr::null_mut(),
+        memory: core::ptr::null_mut(),
+        shared: core::ptr::null(),
+        lane: 0,
+        spread: false,
+    };
+
+    /// The block of frame `number`, taken now if the warp has none.
+    fn block(&self, number: u32) -> Option<u32> {
+        // SAFETY: the table has `limit` entries, and `number` is below.
+        let entry = unsafe { &*self.blocks.add(number as usize) };
+        loop {
+            match entry.compare_exchange(0, Self::TAKING, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => {}
+                Err(Self::TAKING) => {
+                    core::hint::spin_loop();
+                    continue;
+                }
+                Err(block) => return Some(block - 1),
+            }
+            // SAFETY: valid for the life of the handle.
+            let shared = unsafe { &*self.shared };
+            let block = shared.taken.fetch_add(1, Ordering::Relaxed);
+            if block >= shared.capacity {
+                shared.taken.fetch_sub(1, Ordering::Relaxed);
+                entry.store(0, Ordering::Release);
+                return None;
+            }
+            entry.store(block + 1, Ordering::Release);
+            return Some(block);
+        }
+    }
+
+    fn bytes(&self, number: u32) -> FrameBytes {
+        assert!(number < self.limit);
+        // SAFETY: in range by the assertion. A frame in use has a block.
+        let block = unsafe { &*self.blocks.add(number as usize) }.load(Ordering::Relaxed) - 1;
+        let frame = self.memory.wrapping_add(
+            (block as usize) << if self.spread { PAGE_SHIFT + SPREAD_SHIFT } else { PAGE_SHIFT },
+        );
+        if self.spread {
+            FrameBytes::spread(frame.wrapping_add(8 * self.lane as usize))
+        } else {
+            FrameBytes::whole(frame)
+        }
+    }
+
+    /// A frame of any contents.
+    fn take(&self) -> Option<u32> {
+        // SAFETY: valid for the life of the handle, and this lane's alone.
+        let state = unsafe { &mut *self.state };
+        let number = match state.free {
+            0 => {
+                // Number 0 is reserved, so the first fresh frame is 1.
+                let fresh = state.fresh + 1;
+                if fresh >= self.limit {
+                    return None;
+                }
+                self.block(fresh)?;
+                state.fresh = fresh;
+                fresh
+            }
+            free => {
+                // SAFETY: a free frame is this lane's, and nothing reads it.
+                state.free = unsafe { self.bytes(free).read_word(0) } as u32;
+                free
+            }
+        };
+        state.used += 1;
+        state.peak = state.peak.max(state.used);
+        Some(number)
+    }
+
+    fn release(&self, number: u32) {
+        // SAFETY: valid for the life of the handle, and this lane's alone.
+        let state = unsafe { &mut *self.state };
+        // SAFETY: the frame was the lane's, and nothing refers to it any more.
+        unsafe { self.bytes(number).write_word(0, u64::from(state.free)) };
+        state.free = number;
+        state.used -= 1;
+    }
+}
+
 /// A handle to a frame pool; copies refer to the same pool.
 #[derive(Clone, Copy)]
 pub struct FramePool {
+    lane: LaneFrames,
     frames: *mut u8,
     /// Per frame: its reference count, or, when free, the next free frame.
     counts: *const AtomicU32,
@@ -53,7 +202,27 @@ impl FramePool {
         rom: *const u8,
         rom_pages: u32,
     ) -> Self {
-        FramePool { frames, counts, capacity, state, rom, rom_pages }
+        FramePool { lane: LaneFrames::NONE, frames, counts, capacity, state, rom, rom_pages }
+    }
+
+    /// The pool of one lane: the shared frames are those of a snapshot and never freed.
+    ///
+    /// # Safety
+    /// As [`FramePool::from_raw`], without counters and state; and the parts of `lane` must be valid,
+    /// and used by no other lane where they are not shared by the warp.
+    pub unsafe fn of_lane(
+        lane: LaneFrames,
+        frames: *mut u8,
+        capacity: u32,
+        rom: *const u8,
+        rom_pages: u32,
+    ) -> Self {
+        let (counts, state) = (core::ptr::null(), core::ptr::null());
+        FramePool { lane, frames, counts, capacity, state, rom, rom_pages }
+    }
+
+    fn is_lane(&self) -> bool {
+        self.lane.limit != 0
     }
 
     fn state(&self) -> &PoolState {
@@ -67,8 +236,12 @@ impl FramePool {
         unsafe { &*self.counts.add(frame.0 as usize) }
     }
 
-    /// Frames in use by all machines.
+    /// Frames in use by all machines or, where frames are a lane's own, by this one.
     pub fn used(&self) -> u32 {
+        if self.is_lane() {
+            // SAFETY: valid for the life of the handle, and this lane's alone.
+            return unsafe { (*self.lane.state).used };
+        }
         self.state().used.load(Ordering::Relaxed)
     }
 
@@ -77,29 +250,29 @@ impl FramePool {
         self.rom_pages
     }
 
-    /// A zeroed frame with reference count 1, or `None` when the pool is used up.
+    /// A zeroed frame that is the machine's alone, or `None` when the pool is used up.
     pub fn alloc(&self) -> Option<FrameId> {
         let (frame, recycled) = self.take()?;
         if recycled {
-            // SAFETY: the frame was just taken off the free list, so no one else refers to it.
-            unsafe { self.frames.add((frame.0 as usize) << PAGE_SHIFT).write_bytes(0, PAGE_SIZE) };
+            // SAFETY: the frame was just taken, so no one else refers to it.
+            unsafe { self.bytes(frame).clear() };
         }
         Some(frame)
     }
 
-    /// A frame with reference count 1 that holds a copy of `source`.
+    /// A frame that is the machine's alone and holds a copy of `source`.
     pub fn alloc_copy(&self, source: FrameId) -> Option<FrameId> {
         let (frame, _) = self.take()?;
         // SAFETY: `take` gave an unshared frame; `source` is another, valid one.
-        unsafe {
-            self.frames
-                .add((frame.0 as usize) << PAGE_SHIFT)
-                .copy_from_nonoverlapping(self.pointer(source), PAGE_SIZE)
-        };
+        unsafe { self.bytes(frame).copy_from(self.bytes(source)) };
         Some(frame)
     }
 
+    /// A frame, and whether it may hold anything but zeros.
     fn take(&self) -> Option<(FrameId, bool)> {
+        if self.is_lane() {
+            return Some((FrameId(FrameId::LOCAL + self.lane.take()?), true));
+        }
         let state = self.state();
         let mut head = state.free.load(Ordering::Acquire);
         let taken = loop {
@@ -125,16 +298,22 @@ impl FramePool {
         Some(taken)
     }
 
-    /// Adds a reference.
+    /// Adds a reference to a shared frame. A lane's frames have one each.
     pub fn share(&self, frame: FrameId) {
-        if frame.0 < FrameId::ROM {
+        if frame.0 < FrameId::LOCAL && !self.is_lane() {
             self.count(frame).fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// Drops a reference; the last one frees the frame.
     pub fn release(&self, frame: FrameId) {
-        if frame.0 >= FrameId::ROM || self.count(frame).fetch_sub(1, Ordering::AcqRel) != 1 {
+        if frame.is_local() {
+            return self.lane.release(frame.0 - FrameId::LOCAL);
+        }
+        if frame.0 >= FrameId::LOCAL
+            || self.is_lane()
+            || self.count(frame).fetch_sub(1, Ordering::AcqRel) != 1
+        {
             return;
         }
         let state = self.state();
@@ -152,20 +331,23 @@ impl FramePool {
 
     /// Whether this is the only reference, so that the frame may be written in place.
     pub fn is_exclusive(&self, frame: FrameId) -> bool {
-        frame.0 < FrameId::ROM && self.count(frame).load(Ordering::Acquire) == 1
+        if self.is_lane() {
+            return frame.is_local();
+        }
+        frame.0 < FrameId::LOCAL && self.count(frame).load(Ordering::Acquire) == 1
     }
 
-    /// Address of the frame's first byte. Writing is allowed to who holds the only reference.
-    pub fn pointer(&self, frame: FrameId) -> *mut u8 {
+    /// Where the frame's bytes are. Writing is allowed to who holds the only reference.
+    pub fn bytes(&self, frame: FrameId) -> FrameBytes {
         if frame.0 >= FrameId::ROM {
             let page = frame.0 - FrameId::ROM;
             assert!(page < self.rom_pages);
-            // SAFETY: in range by the assertion.
-            unsafe { self.rom.add((page as usize) << PAGE_SHIFT).cast_mut() }
+            FrameBytes::whole(self.rom.wrapping_add((page as usize) << PAGE_SHIFT).cast_mut())
+        } else if frame.is_local() {
+            self.lane.bytes(frame.0 - FrameId::LOCAL)
         } else {
             assert!(frame.0 < self.capacity);
-            // SAFETY: in range by the assertion.
-            unsafe { self.frames.add((frame.0 as usize) << PAGE_SHIFT) }
+            FrameBytes::whole(self.frames.wrapping_add((frame.0 as usize) << PAGE_SHIFT))
         }
     }
 }

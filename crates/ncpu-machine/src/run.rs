@@ -6,11 +6,11 @@
 //! never on how a caller slices its runs. An [`Observer`] can stop at any exact instruction.
 
 use crate::addr::{Access, Fault, FaultKind, PAGE_SIZE};
-use crate::code::{Lookup, PageCode, WORDS};
+use crate::code::{self, PageCode, WORDS};
 use crate::cpu::Core;
 use crate::exec;
 use crate::exec::hot;
-use crate::mem::{Mem, Tlb, untag};
+use crate::mem::{Mem, tlb, untag};
 use crate::observe::{Flow, Observer};
 use crate::scalar;
 use crate::structures;
@@ -25,6 +25,9 @@ pub enum Exit {
     Budget,
     /// The observer asked to stop.
     Stopped,
+    /// The page of the next instruction has not been lifted yet ([`Mem::lift`]). As with
+    /// [`Exit::Budget`], execution was cut at a taken branch or a page end, or has not begun.
+    Unlifted,
     /// `SVC` with this immediate.
     SystemCall(u16),
     /// `BRK` with this immediate.
@@ -46,8 +49,12 @@ pub struct Outcome {
     pub uops: u64,
 }
 
-/// Runs `core` until something needs service or about `budget` instructions have retired.
-/// `counter` is the virtual counter's value now; it advances by one for each instruction.
+/// Runs `core` until something needs service or about `budget` instructions have retired, and lifts
+/// code as it is reached. `counter` is the virtual counter's value now; it advances by one for each
+/// instruction.
+///
+/// # Panics
+/// When the memory is that of a lane of a GPU, whose engine lifts code itself.
 pub fn run<A: Alu, O: Observer>(
     core: &mut Core,
     mem: &mut Mem<'_>,
@@ -56,8 +63,38 @@ pub fn run<A: Alu, O: Observer>(
     budget: u64,
     counter: u64,
 ) -> Outcome {
+    let (mut retired, mut uops) = (0, 0);
+    loop {
+        let (budget, counter) = (budget.saturating_sub(retired), counter.wrapping_add(retired));
+        let outcome = interpret::<A, O, false>(core, mem, alu, observer, budget, counter);
+        retired += outcome.retired;
+        uops += outcome.uops;
+        if outcome.exit != Exit::Unlifted {
+            return Outcome { retired, uops, ..outcome };
+        }
+        mem.lift(core.pc);
+    }
+}
+
+/// As [`run`], but returns for code that has not been lifted. `SPREAD` says whether the memory's tables
+/// are spread ([`crate::words`]).
+///
+/// # Panics
+/// When `SPREAD` is not what the memory's tables are.
+// Inlined so that a GPU's compiler sees that the registers are a thread's own memory.
+#[inline(always)]
+pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
+    core: &mut Core,
+    mem: &mut Mem<'_>,
+    alu: &A,
+    observer: &mut O,
+    budget: u64,
+    counter: u64,
+) -> Outcome {
     let regs: *mut u64 = core.slots.as_mut_ptr();
-    let tlb: *const crate::mem::tlb::Entry = mem.tlb.0.as_ptr();
+    assert!(mem.tlb.is_spread() == SPREAD);
+    let translations = mem.tlb.first().cast_const();
+    let lookup = mem.code.lookup().first();
     // The bound leaves room for adding the index of an instruction.
     let budget = budget.min(1 << 62) as i64;
 
@@ -101,6 +138,18 @@ pub fn run<A: Alu, O: Observer>(
         }};
     }
 
+    // A lane fetches the micro-op at `ip` whole and before it is needed, for it takes a while to come.
+    // Other processors do better with its fields where they are.
+    let mut ahead = [0; 2];
+    macro_rules! fetch_ahead {
+        () => {
+            if SPREAD {
+                // SAFETY: `ip` is a micro-op of the page, or follows its end, where the store has room.
+                ahead = unsafe { fetch(ip) };
+            }
+        };
+    }
+
     'fetch: loop {
         // Enter the page of `next_pc`.
         if next_pc & 3 != 0 {
@@ -110,34 +159,46 @@ pub fn run<A: Alu, O: Observer>(
             return Outcome { exit: Exit::Fault(fault), retired: (budget - left) as u64, uops };
         }
         page = next_pc & !(PAGE_SIZE as u64 - 1);
-        let entry = &mem.code.lookup.0[Lookup::index(next_pc)];
-        code = if entry.page == page {
-            entry.code
-        } else {
-            match mem.code_page(next_pc) {
-                Ok(code) => code,
-                Err(fault) => {
-                    core.pc = next_pc;
-                    return Outcome {
-                        exit: Exit::Fault(fault),
-                        retired: (budget - left) as u64,
-                        uops,
-                    };
+        // SAFETY: the table is spread as asserted.
+        code = match unsafe { code::look_up::<SPREAD>(lookup, page) } {
+            Some(code) => code,
+            None => {
+                let exit = match mem.code_page(next_pc) {
+                    Ok(Some(code)) => Ok(code),
+                    Ok(None) => Err(Exit::Unlifted),
+                    Err(fault) => Err(Exit::Fault(fault)),
+                };
+                match exit {
+                    Ok(code) => code,
+                    Err(exit) => {
+                        core.pc = next_pc;
+                        return Outcome { exit, retired: (budget - left) as u64, uops };
+                    }
                 }
             }
         };
         let index = (next_pc >> 2) & (WORDS as u64 - 1);
         // SAFETY: the entry table has `WORDS` entries, each the index of a micro-op of the page.
-        ip = unsafe { code.uops.add(*code.entries.add(index as usize) as usize) };
+        ip = unsafe { code.uops().add(*code.entries().add(index as usize) as usize) };
         clock = left + index as i64;
         trail = UOP.wrapping_mul(uops).wrapping_sub(ip as u64);
+        fetch_ahead!();
 
         loop {
             // SAFETY: `ip` stays within the page's micro-ops: branch targets come from the entry
             // table and the last micro-op, `PageEnd`, leaves the loop.
-            let u: &Uop = unsafe { &*ip };
+            let whole: &Uop = unsafe { &*ip };
+            let fetched;
+            let u = if SPREAD {
+                fetched = ahead;
+                // SAFETY: a micro-op is two words without padding.
+                unsafe { &core::mem::transmute::<[u64; 2], Uop>(fetched) }
+            } else {
+                whole
+            };
             let this = ip;
             ip = this.wrapping_add(1);
+            fetch_ahead!();
 
             // Leaves with `core.pc` set, `$left` of the budget and `$ip` the next micro-op.
             macro_rules! leave {
@@ -185,9 +246,10 @@ pub fn run<A: Alu, O: Observer>(
                     let left = clock - 1 - u.index() as i64;
                     clock = left + index as i64;
                     // SAFETY: the page lifter took the index from the entry table.
-                    let target = unsafe { code.uops.add(imm as u32 as usize) };
+                    let target = unsafe { code.uops().add(imm as u32 as usize) };
                     trail = trail.wrapping_add(ip as u64).wrapping_sub(target as u64);
                     ip = target;
+                    fetch_ahead!();
                     if O::ACTIVE {
                         observer.branch(page + 4 * index);
                     }
@@ -237,6 +299,7 @@ pub fn run<A: Alu, O: Observer>(
                     } else {
                         trail = trail.wrapping_sub(UOP);
                         ip = this.wrapping_add(3);
+                        fetch_ahead!();
                     }
                 }};
             }
@@ -244,13 +307,11 @@ pub fn run<A: Alu, O: Observer>(
                 ($type:ty, $address:expr) => {{
                     let address: u64 = $address;
                     const SIZE: u64 = size_of::<$type>() as u64;
-                    // SAFETY: the index is below the number of entries.
-                    let entry = unsafe { &*tlb.add(Tlb::index(address)) };
-                    let value = if (address ^ entry.read) <= PAGE_SIZE as u64 - SIZE {
-                        let host = entry.bias.wrapping_add(address as usize).cast::<$type>();
-                        // SAFETY: the entry maps this page to a live frame, and the access is
-                        // within the page.
-                        <$type>::from_le(unsafe { host.read_unaligned() }) as u64
+                    // SAFETY: the table is spread as asserted.
+                    let hit = unsafe { tlb::hit::<SPREAD, false, SIZE>(translations, address) };
+                    let value = if let Some(at) = hit {
+                        // SAFETY: the bytes are in one piece of a live frame.
+                        <$type>::from_le(unsafe { at.cast::<$type>().read_unaligned() }) as u64
                     } else {
                         match mem.load_slow(address, SIZE) {
                             Ok(value) => value,
@@ -268,13 +329,11 @@ pub fn run<A: Alu, O: Observer>(
                     let address: u64 = $address;
                     let value: u64 = $value;
                     const SIZE: u64 = size_of::<$type>() as u64;
-                    // SAFETY: the index is below the number of entries.
-                    let entry = unsafe { &*tlb.add(Tlb::index(address)) };
-                    if (address ^ entry.write) <= PAGE_SIZE as u64 - SIZE {
-                        let host = entry.bias.wrapping_add(address as usize).cast::<$type>();
-                        // SAFETY: the entry maps this page to a frame of this machine alone, and
-                        // the access is within the page.
-                        unsafe { host.write_unaligned((value as $type).to_le()) };
+                    // SAFETY: the table is spread as asserted.
+                    let hit = unsafe { tlb::hit::<SPREAD, true, SIZE>(translations, address) };
+                    if let Some(at) = hit {
+                        // SAFETY: the bytes are in one piece of a frame of this machine alone.
+                        unsafe { at.cast::<$type>().write_unaligned((value as $type).to_le()) };
                     } else if let Err(fault) = mem.store_slow(address, SIZE, value) {
                         fault!(fault);
                     }
@@ -314,9 +373,8 @@ pub fn run<A: Alu, O: Observer>(
             // Makes sure that a pair can be stored whole.
             macro_rules! writable {
                 ($address:expr, $size:expr) => {
-                    // SAFETY: the index is below the number of entries.
-                    let entry = unsafe { &*tlb.add(Tlb::index($address)) };
-                    if ($address ^ entry.write) > PAGE_SIZE as u64 - $size
+                    // SAFETY: the table is spread as asserted.
+                    if !unsafe { tlb::may_write::<SPREAD>(translations, $address, $size) }
                         && let Err(fault) = mem.probe($address, $size, Access::Write)
                     {
                         fault!(fault);
@@ -763,7 +821,7 @@ pub fn run<A: Alu, O: Observer>(
                 | Op::ZeroBlock
                 | Op::CheckAlign
                 | Op::Touch => {
-                    if let Err(fault) = structures::execute(alu, slots!(), mem, observer, u) {
+                    if let Err(fault) = structures::execute(alu, slots!(), mem, observer, whole) {
                         fault!(fault);
                     }
                 }
@@ -808,7 +866,7 @@ pub fn run<A: Alu, O: Observer>(
                 | Op::VLaneSW
                 | Op::VAes
                 | Op::VSha
-                | Op::VPmull64 => exec::vector(alu, slots!(), u),
+                | Op::VPmull64 => exec::vector(alu, slots!(), whole),
                 Op::FBin
                 | Op::FUn
                 | Op::FPair
@@ -822,7 +880,7 @@ pub fn run<A: Alu, O: Observer>(
                 | Op::FToInt
                 | Op::IntToF
                 | Op::FToX
-                | Op::XToF => exec::float(alu, slots!(), u),
+                | Op::XToF => exec::float(alu, slots!(), whole),
 
                 Op::SubSCondIn => {
                     flags_then_branch!(alu.add_with_carry(a!(), alu.not(b!()), true))
@@ -838,6 +896,35 @@ pub fn run<A: Alu, O: Observer>(
                 }
             }
         }
+    }
+}
+
+/// The words of a micro-op, in one access of the GPU's read-only path: no interpreter runs while code is
+/// written.
+///
+/// # Safety
+/// `ip` must be valid for reading.
+#[inline(always)]
+unsafe fn fetch(ip: *const Uop) -> [u64; 2] {
+    #[cfg(target_arch = "nvptx64")]
+    {
+        let (low, high);
+        // SAFETY: the caller's promise; code is in global memory.
+        unsafe {
+            core::arch::asm!(
+                "ld.global.nc.v2.b64 {{{low}, {high}}}, [{ip}];",
+                low = out(reg64) low,
+                high = out(reg64) high,
+                ip = in(reg64) ip,
+                options(pure, readonly, nostack),
+            );
+        }
+        [low, high]
+    }
+    #[cfg(not(target_arch = "nvptx64"))]
+    // SAFETY: the caller's promise.
+    unsafe {
+        ip.cast::<[u64; 2]>().read()
     }
 }
 

@@ -1,11 +1,12 @@
 //! The interpreter on hand-assembled programs, with results and counts worked out by hand.
 
 use ncpu_alu::NativeAlu;
-use ncpu_machine::code::{CodeCache, DirectoryEntry, Lookup};
+use ncpu_machine::code::{CodeCache, CodeStore, DirectoryEntry, Lookup};
 use ncpu_machine::mem::walk::{Descriptor, table_index};
 use ncpu_machine::mem::{Mem, Page, PageAllocator, Tlb};
 use ncpu_machine::{
-    Access, Core, Exit, Fault, FaultKind, FramePool, PAGE_SIZE, PoolState, Ppn, StopAfter, run,
+    Access, Core, Exit, Fault, FaultKind, FramePool, LaneWords, PAGE_SIZE, PoolState, Ppn,
+    StopAfter, run,
 };
 use ncpu_uop::Uop;
 use std::sync::atomic::AtomicU32;
@@ -21,14 +22,12 @@ fn with_program(words: &[u32], test: impl FnOnce(&mut Core, &mut Mem<'_>)) {
     let state = PoolState::default();
     let mut allocator = PageAllocator::default();
     let mut pages = vec![Page::default(); FRAMES];
-    let mut code = vec![Uop::new(ncpu_uop::Op::Nop); 4 * CodeCache::MIN_AREA];
-    let mut directory = vec![DirectoryEntry::default(); 64];
-    // SAFETY: tables of plain words, valid when zero; flushed before use.
-    let mut lookup: Box<Lookup> = unsafe { Box::new(std::mem::zeroed()) };
-    // SAFETY: as above.
-    let mut tlb: Box<Tlb> = unsafe { Box::new(std::mem::zeroed()) };
+    let mut code = vec![Uop::new(ncpu_uop::Op::Nop); 4 * CodeStore::MIN_AREA];
+    let mut directory: Vec<_> = (0..64).map(|_| DirectoryEntry::default()).collect();
+    let mut lookup = vec![0; Lookup::words(false)];
+    let mut tlb = vec![0; Tlb::words(false)];
     // SAFETY: all parts outlive the pool and the memory, which end with this function.
-    let (pool, cache) = unsafe {
+    let (pool, store, lookup, tlb) = unsafe {
         (
             FramePool::from_raw(
                 frames.as_mut_ptr().cast(),
@@ -38,10 +37,13 @@ fn with_program(words: &[u32], test: impl FnOnce(&mut Core, &mut Mem<'_>)) {
                 std::ptr::null(),
                 0,
             ),
-            CodeCache::new(code.as_mut_ptr(), code.len(), &mut directory, &mut lookup),
+            CodeStore::new(code.as_mut_ptr(), code.len() as u32, directory.as_mut_ptr(), 64),
+            Lookup::new(LaneWords::from_raw(lookup.as_mut_ptr(), false)),
+            Tlb::new(LaneWords::from_raw(tlb.as_mut_ptr(), false)),
         )
     };
-    let mut mem = Mem::new(pool, &mut allocator, &mut pages, &mut tlb, cache);
+    let cache = CodeCache::new(&store, lookup);
+    let mut mem = Mem::new(pool, &mut allocator, &mut pages, tlb, cache);
     let root = mem.alloc().unwrap();
     for (address, bits) in [
         (CODE, Descriptor::USER | Descriptor::READ_ONLY),

@@ -6,10 +6,12 @@ use crate::layout::{self, BATCH, DATA_PAGES, LANDINGS, PAGE, WINDOW};
 use crate::qemu::DATA_BYTES;
 use crate::soft::SoftAlu;
 use ncpu_alu::NativeAlu;
-use ncpu_machine::code::{CodeCache, DirectoryEntry, Lookup};
+use ncpu_machine::code::{CodeCache, CodeStore, DirectoryEntry, Lookup};
 use ncpu_machine::mem::walk::{Descriptor, table_index};
 use ncpu_machine::mem::{Page, PageAllocator, Tlb, untag};
-use ncpu_machine::{Core, Exit, FaultKind, FramePool, Mem, Observer, Outcome, PoolState, Ppn, run};
+use ncpu_machine::{
+    Core, Exit, FaultKind, FramePool, LaneWords, Mem, Observer, Outcome, PoolState, Ppn, run,
+};
 use ncpu_uop::{Uop, slot};
 use std::alloc::{Layout, alloc_zeroed};
 use std::sync::atomic::AtomicU32;
@@ -64,11 +66,18 @@ impl Machine {
         };
         let area = vec![Uop::new(ncpu_uop::Op::Nop); AREA].leak();
         let directory = zeroed::<[DirectoryEntry; 64]>();
-        // SAFETY: the area is leaked and used for nothing else.
-        let code =
-            unsafe { CodeCache::new(area.as_mut_ptr(), AREA, directory, zeroed::<Lookup>()) };
+        let store = Box::new(
+            // SAFETY: area and directory are leaked and used for nothing else.
+            unsafe { CodeStore::new(area.as_mut_ptr(), AREA as u32, directory.as_mut_ptr(), 64) },
+        );
+        // SAFETY: the words are leaked and used for nothing else.
+        let words =
+            |count| unsafe { LaneWords::from_raw(vec![0; count].leak().as_mut_ptr(), false) };
+        let lookup = Lookup::new(words(Lookup::words(false)));
+        let code = CodeCache::new(Box::leak(store), lookup);
+        let tlb = Tlb::new(words(Tlb::words(false)));
         let pages = vec![Page::default(); FRAMES].leak();
-        let mem = Mem::new(pool, zeroed::<PageAllocator>(), pages, zeroed::<Tlb>(), code);
+        let mem = Mem::new(pool, zeroed::<PageAllocator>(), pages, tlb, code);
         let mut machine = Machine { mem, core: Core::default(), mode };
         for page in LANDINGS {
             machine.map(page, Descriptor::READ_ONLY, &BRK.to_le_bytes().repeat(PAGE as usize / 4));
@@ -228,6 +237,6 @@ fn signal(exit: Exit, pc: u64) -> (u32, i32, u64) {
         Exit::Breakpoint(_) => (SIGTRAP, 1, pc),
         Exit::Undefined(_) => (SIGILL, 1, pc),
         // Signal 0: the case did not end.
-        Exit::Budget | Exit::Stopped | Exit::SystemCall(_) => (0, 0, 0),
+        Exit::Budget | Exit::Stopped | Exit::Unlifted | Exit::SystemCall(_) => (0, 0, 0),
     }
 }

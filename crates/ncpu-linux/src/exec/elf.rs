@@ -265,7 +265,9 @@ fn map_segment(
     }
     let in_page = start % PAGE;
     let file_end = start + segment.file_size;
-    let file_size = segment.file_size + in_page;
+    // A segment without bytes in the file may name an offset behind the file's end: linkers make such
+    // of .bss alone, and `elf_load` gives it zeros from the start of its first page.
+    let file_size = if segment.file_size == 0 { 0 } else { segment.file_size + in_page };
     if file_size != 0 {
         let offset = segment.offset.wrapping_sub(in_page);
         if !offset.is_multiple_of(PAGE) {
@@ -284,7 +286,7 @@ fn map_segment(
     if segment.memory_size == segment.file_size {
         return Ok(());
     }
-    let tail = file_end.next_multiple_of(PAGE);
+    let tail = if file_size == 0 { start - in_page } else { file_end.next_multiple_of(PAGE) };
     if file_size != 0 && tail != file_end && segment.flags & PF_W != 0 {
         mm::zero_other(k, space, file_end, (tail - file_end) as usize)?;
     }

@@ -3,9 +3,9 @@
 use ncpu_linux::image::{Kernel, Layout, Limits};
 use ncpu_linux::rom::{self, Header, Ino, PAGE, Rom, RomDirent, RomInode};
 use ncpu_linux::{process, vfs};
-use ncpu_machine::code::{CodeCache, DirectoryEntry, Lookup};
+use ncpu_machine::code::{CodeCache, CodeStore, DirectoryEntry, Lookup};
 use ncpu_machine::mem::{Mem, Tlb};
-use ncpu_machine::{FramePool, PoolState};
+use ncpu_machine::{FramePool, LaneWords, PoolState};
 use ncpu_uop::Uop;
 use std::sync::atomic::AtomicU32;
 
@@ -104,7 +104,6 @@ pub(crate) fn with_machine<R>(
     };
     let layout = Layout::new(limits);
     let state = PoolState::default();
-    let mut directory = vec![DirectoryEntry::default(); 1024];
     // SAFETY: all memory is zeroed, page-aligned, large enough, and outlives the kernel view.
     let mut kernel = unsafe {
         let pool = FramePool::from_raw(
@@ -115,10 +114,12 @@ pub(crate) fn with_machine<R>(
             rom.as_ptr(),
             (rom.len() / PAGE) as u32,
         );
-        let tlb = &mut *zeroed(size_of::<Tlb>()).cast::<Tlb>();
-        let lookup = &mut *zeroed(size_of::<Lookup>()).cast::<Lookup>();
+        let words = |count| LaneWords::from_raw(zeroed(8 * count).cast(), false);
+        let tlb = Tlb::new(words(Tlb::words(false)));
+        let directory = zeroed(1024 * size_of::<DirectoryEntry>()).cast();
         let area = zeroed(CODE * size_of::<Uop>()).cast();
-        let code = CodeCache::new(area, CODE, &mut directory, lookup);
+        let store = Box::leak(Box::new(CodeStore::new(area, CODE as u32, directory, 1024)));
+        let code = CodeCache::new(store, Lookup::new(words(Lookup::words(false))));
         layout.view(zeroed(layout.bytes()), Rom::open(rom).unwrap(), |allocator, pages| {
             Mem::new(pool, allocator, pages, tlb, code)
         })

@@ -10,7 +10,8 @@ pub mod walk;
 
 pub use crate::addr::Fault;
 use crate::addr::{Access, FaultKind, FrameId, PAGE_SIZE, Ppn};
-use crate::code::CodeCache;
+use crate::code::{CodeCache, CodeSource, PageCode};
+use crate::frame::FrameBytes;
 use crate::pool::FramePool;
 pub use tlb::Tlb;
 
@@ -22,6 +23,14 @@ pub struct Page {
     pub frame: u32,
     /// How many translation tables and kernel tables refer to the page.
     pub references: u32,
+}
+
+impl Page {
+    /// The frame that holds the page's bytes, or frame 0 if the page is free.
+    pub const fn frame(self) -> FrameId {
+        // The record of a free page holds the next free one: no frame of this machine's.
+        FrameId(if self.references == 0 { 0 } else { self.frame })
+    }
 }
 
 /// Allocation state of a machine's physical pages; all zero is a machine without any.
@@ -47,7 +56,7 @@ pub struct Mem<'m> {
     pool: FramePool,
     allocator: &'m mut PageAllocator,
     pages: &'m mut [Page],
-    pub(crate) tlb: &'m mut Tlb,
+    pub(crate) tlb: Tlb<'m>,
     pub(crate) code: CodeCache<'m>,
 }
 
@@ -57,10 +66,23 @@ impl<'m> Mem<'m> {
         pool: FramePool,
         allocator: &'m mut PageAllocator,
         pages: &'m mut [Page],
-        tlb: &'m mut Tlb,
+        tlb: Tlb<'m>,
         code: CodeCache<'m>,
     ) -> Self {
-        tlb.flush();
+        let mem = Self::resume(pool, allocator, pages, tlb, code);
+        mem.flush_translations();
+        mem
+    }
+
+    /// Binds a machine's page table again to the pool and caches that it was bound to before, with
+    /// no change made to any of them since.
+    pub fn resume(
+        pool: FramePool,
+        allocator: &'m mut PageAllocator,
+        pages: &'m mut [Page],
+        tlb: Tlb<'m>,
+        code: CodeCache<'m>,
+    ) -> Self {
         Mem { pool, allocator, pages, tlb, code }
     }
 
@@ -81,7 +103,7 @@ impl<'m> Mem<'m> {
 
     /// Pages of code lifted since the memory was bound; pages whose code was dropped count again.
     pub fn lifted_pages(&self) -> u64 {
-        self.code.lifted_pages
+        self.code.lifted_pages()
     }
 
     /// Whether `page` is a RAM page in use or a page of the root file system image.
@@ -97,9 +119,7 @@ impl<'m> Mem<'m> {
         if page.is_rom() {
             FrameId(FrameId::ROM + (page.0 - Ppn::ROM.0))
         } else {
-            // The record of a free page holds the next free one: no frame of this machine's.
-            let page = self.pages[page.0 as usize];
-            FrameId(if page.references == 0 { 0 } else { page.frame })
+            self.pages[page.0 as usize].frame()
         }
     }
 
@@ -131,10 +151,9 @@ impl<'m> Mem<'m> {
     /// A new page that holds a copy of `source`.
     pub fn alloc_copy(&mut self, source: Ppn) -> Option<Ppn> {
         let page = self.alloc()?;
-        let from = self.pool.pointer(self.frame(source));
-        let to = self.pool.pointer(self.frame(page));
+        let from = self.pool.bytes(self.frame(source));
         // SAFETY: two different frames, the second one just allocated and unshared.
-        unsafe { to.copy_from_nonoverlapping(from, PAGE_SIZE) };
+        unsafe { self.pool.bytes(self.frame(page)).copy_from(from) };
         Some(page)
     }
 
@@ -168,9 +187,9 @@ impl<'m> Mem<'m> {
         if page.is_rom() { u32::MAX } else { self.pages[page.0 as usize].references }
     }
 
-    /// Makes the page's frame this machine's own and free of lifted code, and returns its address;
+    /// Makes the page's frame this machine's own and free of lifted code, and returns its bytes;
     /// `None` when a copy was needed and the pool is used up, or the page is read-only for good.
-    fn write_access(&mut self, page: Ppn) -> Option<*mut u8> {
+    fn write_access(&mut self, page: Ppn) -> Option<FrameBytes> {
         if page.is_rom() || !self.is_mapped(page) {
             return None;
         }
@@ -183,34 +202,32 @@ impl<'m> Mem<'m> {
             // Other virtual pages may be bound to the old frame.
             self.tlb.flush();
             self.code.flush_lookup();
-            return Some(self.pool.pointer(copy));
+            return Some(self.pool.bytes(copy));
         }
         self.code.drop_frame(frame);
-        Some(self.pool.pointer(frame))
+        Some(self.pool.bytes(frame))
     }
 
     /// Reads the aligned 64-bit word `index` (0 to 511) of a page.
     pub fn read_word(&self, page: Ppn, index: usize) -> u64 {
-        let words = self.pool.pointer(self.frame(page)).cast::<u64>();
-        // SAFETY: a frame holds 512 words.
-        unsafe { u64::from_le(words.add(index & 511).read()) }
+        // SAFETY: a page's frame is live, and no one writes it during the call.
+        unsafe { self.pool.bytes(self.frame(page)).read_word(index & 511) }
     }
 
     /// Writes the aligned 64-bit word `index` (0 to 511) of a page; false when memory is used up.
     #[must_use]
     pub fn write_word(&mut self, page: Ppn, index: usize, value: u64) -> bool {
-        let Some(words) = self.write_access(page) else { return false };
-        // SAFETY: `write_access` gave this machine's own frame, which holds 512 words.
-        unsafe { words.cast::<u64>().add(index & 511).write(value.to_le()) };
+        let Some(frame) = self.write_access(page) else { return false };
+        // SAFETY: `write_access` gave this machine's own frame.
+        unsafe { frame.write_word(index & 511, value) };
         true
     }
 
     /// Copies bytes out of a page. `offset + out.len()` must not exceed the page.
     pub fn read_page(&self, page: Ppn, offset: usize, out: &mut [u8]) {
         assert!(offset <= PAGE_SIZE && out.len() <= PAGE_SIZE - offset);
-        let from = self.pool.pointer(self.frame(page));
-        // SAFETY: within the frame by the assertion; `out` is not part of the pool.
-        unsafe { out.as_mut_ptr().copy_from_nonoverlapping(from.add(offset), out.len()) };
+        // SAFETY: within the frame by the assertion; no one writes it during the call.
+        unsafe { self.pool.bytes(self.frame(page)).read(offset, out) };
     }
 
     /// Copies bytes into a page; false when memory is used up or the page is read-only for good.
@@ -219,7 +236,7 @@ impl<'m> Mem<'m> {
         assert!(offset <= PAGE_SIZE && bytes.len() <= PAGE_SIZE - offset);
         let Some(to) = self.write_access(page) else { return false };
         // SAFETY: within this machine's own frame by the assertion.
-        unsafe { to.add(offset).copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        unsafe { to.write(offset, bytes) };
         true
     }
 
@@ -236,11 +253,9 @@ impl<'m> Mem<'m> {
     ) -> bool {
         assert!(to_offset <= PAGE_SIZE && len <= PAGE_SIZE - to_offset);
         assert!(from_offset <= PAGE_SIZE && len <= PAGE_SIZE - from_offset);
-        let Some(target) = self.write_access(to) else { return false };
-        let source = self.pool.pointer(self.frame(from));
-        // SAFETY: both ranges are within their frames; `copy_from` allows overlap.
-        unsafe { target.add(to_offset).copy_from(source.add(from_offset), len) };
-        true
+        let mut bytes = [0; PAGE_SIZE];
+        self.read_page(from, from_offset, &mut bytes[..len]);
+        self.write_page(to, to_offset, &bytes[..len])
     }
 
     /// Root table of the current address space.
@@ -257,7 +272,7 @@ impl<'m> Mem<'m> {
     }
 
     /// Forgets all cached translations (after tables changed).
-    pub fn flush_translations(&mut self) {
+    pub fn flush_translations(&self) {
         self.tlb.flush();
         self.code.flush_lookup();
     }
@@ -276,42 +291,37 @@ impl<'m> Mem<'m> {
         }
     }
 
-    /// Host address of the byte at `address` after checking the right and refilling the TLB.
+    /// The frame behind `address` after checking the right and refilling the TLB.
     #[inline]
-    pub(crate) fn resolve(&mut self, address: u64, access: Access) -> Result<*mut u8, Fault> {
-        let entry = &self.tlb.0[Tlb::index(address)];
-        let tag = if access == Access::Write { entry.write } else { entry.read };
-        if (address ^ tag) < PAGE_SIZE as u64 && access != Access::Execute {
-            return Ok(entry.bias.wrapping_add(address as usize));
+    pub(crate) fn resolve(&mut self, address: u64, access: Access) -> Result<FrameBytes, Fault> {
+        match self.tlb.frame(address, access == Access::Write) {
+            Some(frame) if access != Access::Execute => Ok(frame),
+            _ => self.refill(address, access),
         }
-        self.refill(address, access)
     }
 
     /// Enters the translation of `address` into the TLB.
     #[cold]
     #[inline(never)]
-    fn refill(&mut self, address: u64, access: Access) -> Result<*mut u8, Fault> {
+    fn refill(&mut self, address: u64, access: Access) -> Result<FrameBytes, Fault> {
         let untagged = untag(address);
         let page = self
             .translate(self.root(), untagged, access)
             .map_err(|fault| Fault { address, ..fault })?;
         let base = address & !(PAGE_SIZE as u64 - 1);
-        let offset = (address - base) as usize;
-        let host = if access == Access::Write {
+        if access == Access::Write {
             let no_memory = Fault { address, access, kind: FaultKind::OutOfMemory };
-            let host = self.write_access(page).ok_or(no_memory)?;
-            self.tlb.insert(base, host, true);
-            host
-        } else {
-            let frame = self.frame(page);
-            let host = self.pool.pointer(frame);
-            let writable = self.pool.is_exclusive(frame)
-                && !self.code.has_frame(frame)
-                && self.translate(self.root(), untagged, Access::Write).is_ok();
-            self.tlb.insert(base, host, writable);
-            host
-        };
-        Ok(host.wrapping_add(offset))
+            let bytes = self.write_access(page).ok_or(no_memory)?;
+            self.tlb.insert(base, bytes, true);
+            return Ok(bytes);
+        }
+        let frame = self.frame(page);
+        let bytes = self.pool.bytes(frame);
+        let writable = self.pool.is_exclusive(frame)
+            && !self.code.has_frame(frame)
+            && self.translate(self.root(), untagged, Access::Write).is_ok();
+        self.tlb.insert(base, bytes, writable);
+        Ok(bytes)
     }
 
     /// Checks that `len` bytes (at most a page) at `address` can be accessed.
@@ -327,89 +337,46 @@ impl<'m> Mem<'m> {
     /// A load of `size` (1, 2, 4 or 8) bytes.
     #[inline]
     pub(crate) fn load(&mut self, address: u64, size: u64) -> Result<u64, Fault> {
-        let entry = &self.tlb.0[Tlb::index(address)];
-        if (address ^ entry.read) > PAGE_SIZE as u64 - size {
-            return self.load_slow(address, size);
+        let frame = self.resolve(address, Access::Read)?;
+        // SAFETY: a translation leads to a live frame.
+        match unsafe { frame.load(address as usize & (PAGE_SIZE - 1), size) } {
+            Some(value) => Ok(value),
+            None => self.load_parts(address, size),
         }
-        let host = entry.bias.wrapping_add(address as usize);
-        // SAFETY: the entry maps this page to a live frame, and the access is within the page.
-        Ok(unsafe {
-            match size {
-                1 => host.read() as u64,
-                2 => u16::from_le(host.cast::<u16>().read_unaligned()) as u64,
-                4 => u32::from_le(host.cast::<u32>().read_unaligned()) as u64,
-                _ => u64::from_le(host.cast::<u64>().read_unaligned()),
-            }
-        })
     }
 
-    /// A store of `size` (1, 2, 4 or 8) bytes.
+    /// A store of `size` (1, 2, 4 or 8) bytes. Both pages are checked before anything is written.
     #[inline]
     pub(crate) fn store(&mut self, address: u64, size: u64, value: u64) -> Result<(), Fault> {
-        let entry = &self.tlb.0[Tlb::index(address)];
-        if (address ^ entry.write) > PAGE_SIZE as u64 - size {
-            return self.store_slow(address, size, value);
+        let frame = self.resolve(address, Access::Write)?;
+        // SAFETY: a translation for writing leads to this machine's own frame.
+        if unsafe { frame.store(address as usize & (PAGE_SIZE - 1), size, value) } {
+            return Ok(());
         }
-        let host = entry.bias.wrapping_add(address as usize);
-        // SAFETY: the entry maps this page to a frame of this machine alone, and the access is
-        // within the page.
-        unsafe {
-            match size {
-                1 => host.write(value as u8),
-                2 => host.cast::<u16>().write_unaligned((value as u16).to_le()),
-                4 => host.cast::<u32>().write_unaligned((value as u32).to_le()),
-                _ => host.cast::<u64>().write_unaligned(value.to_le()),
-            }
-        }
-        Ok(())
+        self.probe(address, size, Access::Write)?;
+        self.write_user(address, &value.to_le_bytes()[..size.min(8) as usize])
     }
 
-    /// A load of `size` (1, 2, 4 or 8) bytes that missed the TLB or crosses a page.
     #[cold]
     #[inline(never)]
-    pub(crate) fn load_slow(&mut self, address: u64, size: u64) -> Result<u64, Fault> {
-        let offset = address & (PAGE_SIZE as u64 - 1);
-        let first = (PAGE_SIZE as u64 - offset).min(size);
-        let mut bytes = [0u8; 8];
-        let host = self.resolve(address, Access::Read)?;
-        // SAFETY: `resolve` gives a readable byte, and `first` bytes remain in its page.
-        unsafe { bytes.as_mut_ptr().copy_from_nonoverlapping(host, first as usize) };
-        if first < size {
-            let host = self.resolve(address.wrapping_add(first), Access::Read)?;
-            // SAFETY: as above; the rest fits in the next page.
-            unsafe {
-                bytes
-                    .as_mut_ptr()
-                    .add(first as usize)
-                    .copy_from_nonoverlapping(host, (size - first) as usize)
-            };
-        }
+    fn load_parts(&mut self, address: u64, size: u64) -> Result<u64, Fault> {
+        let mut bytes = [0; 8];
+        self.read_user(address, &mut bytes[..size.min(8) as usize])?;
         Ok(u64::from_le_bytes(bytes))
     }
 
-    /// A store of `size` (1, 2, 4 or 8) bytes that missed the TLB or crosses a page. Both pages are
-    /// checked before anything is written.
+    /// [`Mem::load`] where the TLB has no entry, or the bytes are not in one piece.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn load_slow(&mut self, address: u64, size: u64) -> Result<u64, Fault> {
+        self.load(address, size)
+    }
+
+    /// [`Mem::store`] where the TLB has no entry, or the bytes are not in one piece.
     #[cold]
     #[inline(never)]
     pub(crate) fn store_slow(&mut self, address: u64, size: u64, value: u64) -> Result<(), Fault> {
-        self.probe(address, size, Access::Write)?;
-        let offset = address & (PAGE_SIZE as u64 - 1);
-        let first = (PAGE_SIZE as u64 - offset).min(size);
-        let bytes = value.to_le_bytes();
-        let host = self.resolve(address, Access::Write)?;
-        // SAFETY: `resolve` gives this machine's own frame, with `first` bytes left in the page.
-        unsafe { host.copy_from_nonoverlapping(bytes.as_ptr(), first as usize) };
-        if first < size {
-            let host = self.resolve(address.wrapping_add(first), Access::Write)?;
-            // SAFETY: as above; the rest fits in the next page.
-            unsafe {
-                host.copy_from_nonoverlapping(
-                    bytes.as_ptr().add(first as usize),
-                    (size - first) as usize,
-                )
-            };
-        }
-        Ok(())
+        self.store(address, size, value)
     }
 
     /// Copies from the current address space; on a fault, the bytes before it have been copied.
@@ -417,10 +384,11 @@ impl<'m> Mem<'m> {
         let mut done = 0;
         while done < out.len() {
             let at = address.wrapping_add(done as u64);
-            let len = (PAGE_SIZE - (at as usize & (PAGE_SIZE - 1))).min(out.len() - done);
-            let host = self.resolve(at, Access::Read)?;
-            // SAFETY: `len` bytes remain in the page; `out` is not part of the pool.
-            unsafe { out[done..].as_mut_ptr().copy_from_nonoverlapping(host, len) };
+            let offset = at as usize & (PAGE_SIZE - 1);
+            let len = (PAGE_SIZE - offset).min(out.len() - done);
+            let frame = self.resolve(at, Access::Read)?;
+            // SAFETY: `len` bytes remain in the page of a live frame.
+            unsafe { frame.read(offset, &mut out[done..done + len]) };
             done += len;
         }
         Ok(())
@@ -431,33 +399,50 @@ impl<'m> Mem<'m> {
         let mut done = 0;
         while done < bytes.len() {
             let at = address.wrapping_add(done as u64);
-            let len = (PAGE_SIZE - (at as usize & (PAGE_SIZE - 1))).min(bytes.len() - done);
-            let host = self.resolve(at, Access::Write)?;
+            let offset = at as usize & (PAGE_SIZE - 1);
+            let len = (PAGE_SIZE - offset).min(bytes.len() - done);
+            let frame = self.resolve(at, Access::Write)?;
             // SAFETY: `len` bytes remain in the page of this machine's own frame.
-            unsafe { host.copy_from_nonoverlapping(bytes[done..].as_ptr(), len) };
+            unsafe { frame.write(offset, &bytes[done..done + len]) };
             done += len;
         }
         Ok(())
     }
 
-    /// Lifted code of the page that holds `address`.
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn code_page(&mut self, address: u64) -> Result<crate::code::PageCode, Fault> {
+    /// The page of code that holds `address`, which must be executable, and what it is lifted from.
+    fn code_source(&self, address: u64) -> Result<CodeSource, Fault> {
         let page = self.translate(self.root(), address, Access::Execute)?;
         let frame = self.frame(page);
-        let base = address & !(PAGE_SIZE as u64 - 1);
-        if let Some(code) = self.code.find(frame, base) {
-            return Ok(code);
-        }
-        // Stores to the page must from now on be noticed.
+        let key = self.code.key(frame);
+        let page = address & !(PAGE_SIZE as u64 - 1);
+        Ok(CodeSource { key, page, bytes: self.pool.bytes(frame) })
+    }
+
+    /// Lifted code of the page that holds `address`; `None` when it was not lifted yet.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn code_page(&mut self, address: u64) -> Result<Option<PageCode>, Fault> {
+        let source = self.code_source(address)?;
+        Ok(self.code.find(source.key, source.page))
+    }
+
+    /// What has to be lifted for execution to go on at `address`. Stores to the page are noticed from
+    /// now on.
+    ///
+    /// # Errors
+    /// When the address cannot be executed.
+    pub fn request_code(&mut self, address: u64) -> Result<CodeSource, Fault> {
+        let source = self.code_source(address)?;
         self.tlb.forbid_writes();
-        let source = self.pool.pointer(frame);
-        let words = core::array::from_fn(|index| {
-            // SAFETY: a frame holds 1,024 instruction words.
-            unsafe { u32::from_le(source.cast::<u32>().add(index).read()) }
-        });
-        Ok(self.code.lift(frame, base, &words))
+        Ok(source)
+    }
+
+    /// Lifts the page of code that holds `address`. Nothing happens if it cannot be executed, which
+    /// execution finds out by itself.
+    pub fn lift(&mut self, address: u64) {
+        if let Ok(source) = self.request_code(address) {
+            self.code.lift(&source);
+        }
     }
 
     /// Adds a pool reference for every page in use: the allocation tables have been copied, for a
@@ -532,9 +517,9 @@ impl<'m> Mem<'m> {
             let references = self.pages[number as usize].references;
             if references != 0 {
                 let page = Ppn(number);
-                let bytes = self.pool.pointer(self.frame(page)).cast::<[u8; PAGE_SIZE]>();
-                // SAFETY: a page in use has a frame, which no one writes during the call.
-                visit(page, references, unsafe { &*bytes });
+                let mut bytes = [0; PAGE_SIZE];
+                self.read_page(page, 0, &mut bytes);
+                visit(page, references, &bytes);
             }
         }
     }

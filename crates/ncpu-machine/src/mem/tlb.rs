@@ -1,31 +1,46 @@
-//! The software TLB: virtual page to host pointer and rights.
+//! The software TLB: virtual page to frame and rights.
+//!
+//! An entry is four words: the address of the virtual page that may be read through it, the same for
+//! writing, and where the bytes are. That is the host address of the frame less the virtual address
+//! of the page, so that a hit costs one addition; in a spread table, the frame as [`FrameBytes`].
 
-use crate::addr::PAGE_SHIFT;
+use crate::addr::{PAGE_SHIFT, PAGE_SIZE};
+use crate::frame::FrameBytes;
+use crate::words::{LaneWords, SPREAD_SHIFT};
 
-/// Entries; a power of two.
-pub const ENTRIES: usize = 512;
+const READ: usize = 0;
+const WRITE: usize = 1;
+const BYTES: usize = 2;
+const ENTRY: usize = 4;
 
-/// One translation. A tag is the address of a virtual page, so that for an address in that page
-/// `address ^ tag` is the offset in the page and for any other address it is at least a page.
-#[derive(Clone, Copy)]
-#[repr(C, align(32))]
-pub struct Entry {
-    /// Virtual page that may be read through this entry.
-    pub read: u64,
-    /// Virtual page that may be written.
-    pub write: u64,
-    /// Host address of the frame, less the virtual address of the page.
-    pub bias: *mut u8,
+const PAGE_MASK: u64 = PAGE_SIZE as u64 - 1;
+
+/// Entries; a power of two. Flushing costs a lane of a GPU more than a few misses.
+const fn entries(spread: bool) -> usize {
+    if spread { 64 } else { 512 }
 }
 
 /// Direct-mapped translations of the current address space.
-pub struct Tlb(pub [Entry; ENTRIES]);
+#[derive(Clone, Copy)]
+pub struct Tlb<'m>(LaneWords<'m>);
 
-impl Tlb {
-    /// The entry number for `address`.
-    #[inline(always)]
-    pub const fn index(address: u64) -> usize {
-        (address >> PAGE_SHIFT) as usize & (ENTRIES - 1)
+impl<'m> Tlb<'m> {
+    /// Words that a table takes for each lane.
+    pub const fn words(spread: bool) -> usize {
+        ENTRY * entries(spread)
+    }
+
+    /// A table in these words, at least [`Tlb::words`] of them. Flush it before its first use.
+    pub const fn new(words: LaneWords<'m>) -> Self {
+        Tlb(words)
+    }
+
+    pub(crate) const fn is_spread(self) -> bool {
+        self.0.is_spread()
+    }
+
+    pub(crate) const fn first(self) -> *mut u64 {
+        self.0.first()
     }
 
     /// A tag that no address looked up in entry `index` can match: a page that belongs to the
@@ -34,36 +49,111 @@ impl Tlb {
         ((index ^ 1) as u64) << PAGE_SHIFT
     }
 
+    fn index(self, address: u64) -> usize {
+        (address >> PAGE_SHIFT) as usize & (entries(self.is_spread()) - 1)
+    }
+
+    fn set(self, index: usize, read: u64, write: u64, bytes: u64) {
+        let at = index * ENTRY;
+        // SAFETY: `index` is below the number of entries.
+        unsafe {
+            self.0.set(at + READ, read);
+            self.0.set(at + WRITE, write);
+            self.0.set(at + BYTES, bytes);
+        }
+    }
+
     /// Forgets everything.
-    pub fn flush(&mut self) {
-        for (index, entry) in self.0.iter_mut().enumerate() {
-            let tag = Self::invalid(index);
-            *entry = Entry { read: tag, write: tag, bias: core::ptr::null_mut() };
+    pub fn flush(self) {
+        for index in 0..entries(self.is_spread()) {
+            self.set(index, Self::invalid(index), Self::invalid(index), 0);
         }
     }
 
     /// Forgets the translation of one page.
-    pub fn flush_page(&mut self, address: u64) {
-        let index = Self::index(address);
-        let tag = Self::invalid(index);
-        self.0[index] = Entry { read: tag, write: tag, bias: core::ptr::null_mut() };
+    pub(crate) fn flush_page(self, address: u64) {
+        let index = self.index(address);
+        self.set(index, Self::invalid(index), Self::invalid(index), 0);
     }
 
     /// Makes the next store to any page take the slow path, where copy-on-write and code
     /// invalidation are decided.
-    pub fn forbid_writes(&mut self) {
-        for (index, entry) in self.0.iter_mut().enumerate() {
-            entry.write = Self::invalid(index);
+    pub(crate) fn forbid_writes(self) {
+        for index in 0..entries(self.is_spread()) {
+            // SAFETY: below the number of entries.
+            unsafe { self.0.set(index * ENTRY + WRITE, Self::invalid(index)) };
         }
     }
 
     /// Enters a translation; `writable` only if stores may go straight to the frame.
-    pub fn insert(&mut self, page: u64, host: *mut u8, writable: bool) {
-        let index = Self::index(page);
-        self.0[index] = Entry {
-            read: page,
-            write: if writable { page } else { Self::invalid(index) },
-            bias: host.wrapping_sub(page as usize),
-        };
+    pub(crate) fn insert(self, page: u64, frame: FrameBytes, writable: bool) {
+        let index = self.index(page);
+        let bytes =
+            if self.is_spread() { frame.to_bits() } else { frame.to_bits().wrapping_sub(page) };
+        self.set(index, page, if writable { page } else { Self::invalid(index) }, bytes);
     }
+
+    /// The frame behind `address`, if there is an entry for it with the right.
+    #[inline]
+    pub(crate) fn frame(self, address: u64, write: bool) -> Option<FrameBytes> {
+        let at = self.index(address) * ENTRY;
+        // SAFETY: the index is below the number of entries.
+        let (tag, bytes) =
+            unsafe { (self.0.get(at + if write { WRITE } else { READ }), self.0.get(at + BYTES)) };
+        let page = address & !PAGE_MASK;
+        (tag == page).then(|| {
+            FrameBytes::from_bits(if self.is_spread() { bytes } else { bytes.wrapping_add(page) })
+        })
+    }
+}
+
+/// Where `SIZE` bytes (a power of two, at most 8) at `address` are, if the TLB whose words start at
+/// `first` says so and they are in one piece: within the page, and aligned where frames are spread.
+///
+/// # Safety
+/// `first` must be that of a [`Tlb`] that is spread as `SPREAD` says.
+#[inline(always)]
+pub(crate) unsafe fn hit<const SPREAD: bool, const WRITES: bool, const SIZE: u64>(
+    first: *const u64,
+    address: u64,
+) -> Option<*mut u8> {
+    let shift = if SPREAD { SPREAD_SHIFT } else { 0 };
+    let index = (address >> PAGE_SHIFT) as usize & (entries(SPREAD) - 1);
+    let entry = first.wrapping_add((index * ENTRY) << shift);
+    let tag = entry.wrapping_add(if WRITES { WRITE } else { READ } << shift);
+    // SAFETY: the index is below the number of entries.
+    let (tag, bytes) = unsafe { (tag.read(), entry.wrapping_add(BYTES << shift)) };
+    if SPREAD {
+        // Both words are fetched at once, for each takes a while to come.
+        // SAFETY: as above.
+        let frame = FrameBytes::from_bits(unsafe { bytes.read() });
+        // Aligned addresses of the page differ from the tag in these bits only.
+        const { assert!(SIZE.is_power_of_two() && SIZE <= 8) };
+        let is_hit = (address ^ tag) & !(PAGE_MASK - (SIZE - 1)) == 0;
+        return is_hit.then(|| frame.at(address as usize & PAGE_MASK as usize));
+    }
+    if (address ^ tag) > PAGE_SIZE as u64 - SIZE {
+        return None;
+    }
+    // SAFETY: as above.
+    let bias = unsafe { bytes.read() };
+    Some(core::ptr::with_exposed_provenance_mut::<u8>(bias.wrapping_add(address) as usize))
+}
+
+/// Whether the TLB whose words start at `first` lets `size` bytes at `address`, all in one page, be
+/// written.
+///
+/// # Safety
+/// As for [`hit`].
+#[inline(always)]
+pub(crate) unsafe fn may_write<const SPREAD: bool>(
+    first: *const u64,
+    address: u64,
+    size: u64,
+) -> bool {
+    let shift = if SPREAD { SPREAD_SHIFT } else { 0 };
+    let index = (address >> PAGE_SHIFT) as usize & (entries(SPREAD) - 1);
+    // SAFETY: the index is below the number of entries.
+    let tag = unsafe { first.wrapping_add((index * ENTRY + WRITE) << shift).read() };
+    (address ^ tag) <= PAGE_SIZE as u64 - size
 }

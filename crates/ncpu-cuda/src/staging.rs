@@ -1,0 +1,132 @@
+//! Page-locked memory that copies go through.
+//!
+//! The card reads and writes page-locked memory at the bus's full speed and without the driver waiting
+//! for it; ordinary memory the driver would copy piece by piece itself, with a wait for each. Two
+//! halves alternate, so that one is copied by the host while the card copies the other.
+
+use std::ffi::c_void;
+use std::ptr::null_mut;
+
+use cudarc::driver::sys::{CU_MEMHOSTALLOC_PORTABLE, CUevent, CUstream};
+
+use crate::Failure;
+use crate::driver::Driver;
+
+/// Bytes in a half: at 25 GB/s 40 µs, against about 5 µs to start a copy.
+pub(crate) const HALF: usize = 1 << 20;
+
+struct Half {
+    bytes: *mut u8,
+    /// Follows the last copy from or to this half.
+    done: CUevent,
+    /// A copy that reads this half may not have ended.
+    pending: bool,
+}
+
+/// Page-locked memory for the copies of one stream, which must be the same in all calls.
+pub(crate) struct Staging {
+    halves: [Half; 2],
+    current: usize,
+    /// How much of the current half is taken by uploads.
+    used: usize,
+}
+
+impl Staging {
+    /// Allocates in the current context, with events of these flags. Both go with the context.
+    pub(crate) fn new(driver: &Driver, event_flags: u32) -> Result<Staging, Failure> {
+        let mut memory: *mut c_void = null_mut();
+        // SAFETY: it writes one pointer.
+        unsafe { driver.host_alloc(&mut memory, 2 * HALF, CU_MEMHOSTALLOC_PORTABLE)? };
+        let half = |index: usize| {
+            let mut done: CUevent = null_mut();
+            // SAFETY: it writes one handle.
+            unsafe { driver.event_create(&mut done, event_flags)? };
+            Ok(Half { bytes: memory.cast::<u8>().wrapping_add(index * HALF), done, pending: false })
+        };
+        Ok(Staging { halves: [half(0)?, half(1)?], current: 0, used: 0 })
+    }
+
+    /// Copies bytes to the device; they are taken when this returns.
+    ///
+    /// # Safety
+    /// The range must be allocated on the device, and the context current.
+    pub(crate) unsafe fn upload(
+        &mut self,
+        driver: &Driver,
+        stream: CUstream,
+        mut to: u64,
+        mut bytes: &[u8],
+    ) -> Result<(), Failure> {
+        while !bytes.is_empty() {
+            if self.used == HALF {
+                self.current ^= 1;
+                self.used = 0;
+            }
+            let half = &mut self.halves[self.current];
+            if self.used == 0 && half.pending {
+                // SAFETY: the event is of this context.
+                unsafe { driver.event_synchronize(half.done)? };
+                half.pending = false;
+            }
+            let (piece, rest) = bytes.split_at(bytes.len().min(HALF - self.used));
+            let place = half.bytes.wrapping_add(self.used);
+            // SAFETY: the piece fits behind `used`, and no copy reads from there: those of the last
+            // round have ended, and those of this one read what is before.
+            unsafe { place.copy_from_nonoverlapping(piece.as_ptr(), piece.len()) };
+            self.used += piece.len();
+            half.pending = true;
+            // SAFETY: the memory stays as it is until `done`; the range is the caller's promise.
+            unsafe {
+                driver.copy_to_device(to, place.cast(), piece.len(), stream)?;
+                if self.used == HALF {
+                    driver.event_record(half.done, stream)?;
+                }
+            }
+            to += piece.len() as u64;
+            bytes = rest;
+        }
+        Ok(())
+    }
+
+    /// Copies bytes from the device in pieces of at most `piece` bytes, which is not more than
+    /// [`HALF`]: `enqueue` starts the copy of the piece at an offset, of a length, to a place.
+    pub(crate) fn download(
+        &mut self,
+        driver: &Driver,
+        stream: CUstream,
+        to: &mut [u8],
+        piece: usize,
+        mut enqueue: impl FnMut(usize, usize, *mut c_void) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        assert!((1..=HALF).contains(&piece), "a piece fits a half");
+        let length = to.len();
+        // The stream keeps these copies behind the uploads that read the same memory.
+        let mut start = |halves: &[Half; 2], offset: usize| {
+            let half = &halves[offset / piece % 2];
+            enqueue(offset, piece.min(length - offset), half.bytes.cast())?;
+            // SAFETY: the event is of this context.
+            unsafe { driver.event_record(half.done, stream) }
+        };
+        if length > 0 {
+            start(&self.halves, 0)?;
+        }
+        for offset in (0..length).step_by(piece) {
+            if offset + piece < length {
+                start(&self.halves, offset + piece)?;
+            }
+            let half = &self.halves[offset / piece % 2];
+            let part = &mut to[offset..length.min(offset + piece)];
+            // SAFETY: the half holds the piece once the copy to it has ended.
+            unsafe {
+                driver.event_synchronize(half.done)?;
+                part.as_mut_ptr().copy_from_nonoverlapping(half.bytes, part.len());
+            }
+        }
+        if length > 0 {
+            // What was uploaded before has arrived.
+            self.halves.iter_mut().for_each(|half| half.pending = false);
+            self.used = 0;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,324 @@
+//! Records that the host and the lanes share.
+//!
+//! A [`Batch`] lies in device memory and is all that an entry point is given. Every machine is one lane:
+//! its image, its part of the spread tables, its frames, and a [`Lane`] record that says what is to be
+//! done next. Whatever the host reads or writes has a fixed layout (`repr(C)`), for the host and the
+//! GPU have different compilers.
+
+use core::sync::atomic::AtomicU32;
+use ncpu_linux::{Kernel, Layout, rom::Rom};
+use ncpu_machine::code::{CodeCache, CodeSource, CodeStore, Draft, Lookup};
+use ncpu_machine::mem::{Mem, Page, PageAllocator, Tlb};
+use ncpu_machine::{
+    BlockState, Core, FramePool, LaneFrameState, LaneFrames, LaneWords, Outcome, PAGE_SIZE,
+    SPREAD_SHIFT,
+};
+
+/// Lanes of a warp.
+pub const WARP: u32 = 1 << SPREAD_SHIFT;
+/// Pages that are lifted at a time.
+pub const LIFTS: u32 = 64;
+
+/// What a lane does next.
+pub mod state {
+    /// It has no machine.
+    pub const EMPTY: u32 = 0;
+    /// Execute the rest of its slice.
+    pub const RUN: u32 = 1;
+    /// Serve what ended its slice.
+    pub const SERVE: u32 = 2;
+    /// Nothing, until the host has looked at it.
+    pub const STOPPED: u32 = 3;
+}
+
+/// Why a lane stopped: [`ncpu_linux::Stop`] as numbers.
+pub mod stop {
+    /// The host wants to be asked at every multiple of a slice.
+    pub const BUDGET: u32 = 1;
+    /// A file of a host folder is needed.
+    pub const HOST: u32 = 2;
+    /// The room for output is used up.
+    pub const OUTPUT: u32 = 3;
+    /// The guest waits for input that the lane does not have.
+    pub const INPUT: u32 = 4;
+    /// Nothing can run before the next deadline, and the host paces the clock.
+    pub const IDLE: u32 = 5;
+    /// Every task waits for something that cannot happen.
+    pub const DEADLOCK: u32 = 6;
+    /// The first process has ended.
+    pub const ENDED: u32 = 7;
+    /// The fuel is used up but for less than a line; what is left has to be executed exactly.
+    pub const LIMIT: u32 = 8;
+}
+
+/// What a lane is told and tells. The parts that the host writes are marked so.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Lane {
+    /// One of [`state`]. Host: makes a stopped lane go on with [`state::SERVE`].
+    pub state: u32,
+    /// One of [`stop`], 0 while it runs.
+    pub stop: u32,
+    /// The task whose slice is executed.
+    pub task: u32,
+    /// What ended the slice, in the encoding of [`crate::exit`]; 0 for nothing to serve.
+    pub exit: [u64; 3],
+    /// Whether the slice has still to be taken note of.
+    pub pending: u32,
+    /// Instructions of the slice.
+    pub budget: u64,
+    /// The virtual counter at its start.
+    pub counter: u64,
+    /// Instructions of the slice retired so far.
+    pub retired: u64,
+    /// Micro-ops of the slice retired so far.
+    pub uops: u64,
+    /// Host: stop before this many instructions have retired since boot.
+    pub limit: u64,
+    /// Host: stop at every multiple of this many instructions; output is taken there.
+    pub stride: u64,
+    /// Host: whether it wants to be asked at every multiple, and when input is waited for.
+    pub attended: u32,
+    /// Wait status of the first process once it has ended.
+    pub exit_status: u32,
+    /// Host: nanoseconds by which the clock is to be ahead of what it is, before anything else.
+    pub skip: u64,
+    /// Host: 1 to skip to the next deadline first.
+    pub skip_idle: u32,
+    /// Host: rows and columns (high half) of the terminal to be set first; 0 for no change.
+    pub window: u32,
+    /// Host: address of the lane's standard input.
+    pub input: u64,
+    /// Host: bytes of it.
+    pub input_length: u64,
+    /// Bytes of it given to the machine so far.
+    pub input_taken: u64,
+    /// Host: whether input ends there.
+    pub input_ends: u32,
+    /// Bytes that the machine would take now.
+    pub input_room: u32,
+    /// Host: address of room for output; records of [`ncpu_linux::tty::console`].
+    pub output: u64,
+    /// Host: bytes of that room.
+    pub output_capacity: u64,
+    /// Bytes of it in use. Host: takes them and sets this to 0.
+    pub output_length: u64,
+    /// Bytes of output that found no room.
+    pub output_lost: u64,
+    /// Host: address of [`LIFTS`]-independent room for requests to the host; 0 for none.
+    pub requests: u64,
+    /// Requests in it: on the way out waiting, on the way in answered.
+    pub request_count: u32,
+    /// The lane's frames.
+    pub frames: LaneFrameState,
+    /// Pages of code lifted from them.
+    pub own_pages: u32,
+    /// Index of the case that the machine runs, for the host.
+    pub case: u32,
+    /// Console flags of the machine, see [`ncpu_linux::tty::console`].
+    pub console_flags: u32,
+    /// Whether the clock of the machine is paced by the host.
+    pub paced: u32,
+    /// Instructions retired since boot.
+    pub total: u64,
+    /// Nanoseconds since boot.
+    pub now: u64,
+    /// Next deadline of the machine.
+    pub next_deadline: u64,
+    /// State hash, once the host asked for it.
+    pub hash: [u64; 2],
+    /// System calls served on the GPU so far.
+    pub calls: u64,
+}
+
+/// A page that waits to be lifted.
+#[repr(C)]
+pub struct Lift {
+    /// Number that stands for the page, 0 for none.
+    pub tag: core::sync::atomic::AtomicU64,
+    /// What is to be lifted.
+    pub source: CodeSource,
+    /// Where its code goes; [`u32::MAX`] while there is no room.
+    pub at: u32,
+}
+
+/// What the host has to know after a round.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Round {
+    /// 1 if any lane has more to execute.
+    pub running: u32,
+    /// 1 if any lane's slice waits to be served.
+    pub serving: u32,
+    /// 1 if any page waits to be lifted.
+    pub lifting: u32,
+    /// 1 if the store of lifted code has no room.
+    pub full: u32,
+    /// Lanes that have stopped since the last round, in [`Batch::stopped`].
+    pub stopped: u32,
+    /// Keeps the layout free of padding.
+    pub reserved: u32,
+}
+
+/// Many machines, and what they share.
+#[repr(C)]
+pub struct Batch {
+    /// Number of lanes, a multiple of [`WARP`].
+    pub lanes: u32,
+    /// Whether frames are spread over the lanes of a warp.
+    pub spread: u32,
+    /// Where tables are in an image.
+    pub layout: Layout,
+    /// Images of all lanes.
+    pub images: *mut u8,
+    /// Bytes from one to the next.
+    pub image_stride: u64,
+    /// The image that machines are forked from.
+    pub template: *const u8,
+    /// Spread words of the TLBs.
+    pub translations: *mut u64,
+    /// Spread words of the lookup tables for code.
+    pub lookups: *mut u64,
+    /// Records of the lanes.
+    pub records: *mut Lane,
+    /// The root file system image.
+    pub rom: *const u8,
+    /// Its pages.
+    pub rom_pages: u32,
+    /// Frames that all lanes share, counting frame 0.
+    pub shared_frames: u32,
+    /// Their bytes.
+    pub shared: *mut u8,
+    /// Frame numbers of a lane, counting number 0.
+    pub frame_limit: u32,
+    /// Instructions that a lane executes in a round.
+    pub slice: u32,
+    /// Blocks of each warp's frame numbers.
+    pub blocks: *const AtomicU32,
+    /// Memory of all blocks.
+    pub block_memory: *mut u8,
+    /// What is taken of it.
+    pub block_state: *const BlockState,
+    /// Lifted code.
+    pub store: *const CodeStore,
+    /// [`LIFTS`] pages that wait to be lifted.
+    pub lifts: *mut Lift,
+    /// As many drafts.
+    pub drafts: *mut Draft,
+    /// What this round has come to.
+    pub round: *mut Round,
+    /// Lanes that have stopped; room for all.
+    pub stopped: *mut u32,
+    /// Lanes that a fork or a hash is for; room for all.
+    pub chosen: *const u32,
+    /// Records for the lanes that are forked.
+    pub fresh: *const Lane,
+    /// How many lanes are chosen.
+    pub chosen_count: u32,
+    /// How many pages are to be gathered.
+    pub gather_count: u32,
+    /// Physical pages to be gathered.
+    pub gather: *const u32,
+    /// Where they go.
+    pub gathered: *mut u8,
+}
+
+impl Batch {
+    /// # Safety
+    /// `lane` must be below the number of lanes, and no other thread may use its record meanwhile.
+    pub(crate) unsafe fn record<'b>(&self, lane: u32) -> &'b mut Lane {
+        // SAFETY: the caller's promise.
+        unsafe { &mut *self.records.add(lane as usize) }
+    }
+
+    pub(crate) fn image(&self, lane: u32) -> *mut u8 {
+        self.images.wrapping_add(lane as usize * self.image_stride as usize)
+    }
+
+    fn words(&self, table: *mut u64, words: usize, lane: u32) -> *mut u64 {
+        let (warp, place) = (lane / WARP, lane % WARP);
+        table.wrapping_add((warp as usize * words << SPREAD_SHIFT) + place as usize)
+    }
+
+    /// The lane's registers of `task`.
+    pub(crate) fn core(&self, lane: u32, task: u32) -> *mut Core {
+        self.image(lane).wrapping_add(self.layout.core(task as usize)).cast()
+    }
+
+    /// The frames that the lane has.
+    ///
+    /// # Safety
+    /// `lane` must be below the number of lanes.
+    pub(crate) unsafe fn pool(&self, lane: u32) -> FramePool {
+        let warp = lane / if self.spread != 0 { WARP } else { 1 };
+        // SAFETY: all parts are valid for the life of the batch.
+        unsafe {
+            let frames = LaneFrames {
+                blocks: self.blocks.add(self.frame_limit as usize * warp as usize),
+                limit: self.frame_limit,
+                state: &raw mut (*self.records.add(lane as usize)).frames,
+                memory: self.block_memory,
+                shared: self.block_state,
+                lane: lane % WARP,
+                spread: self.spread != 0,
+            };
+            FramePool::of_lane(frames, self.shared, self.shared_frames, self.rom, self.rom_pages)
+        }
+    }
+
+    /// The lane's memory, with its caches as they were left.
+    ///
+    /// # Safety
+    /// No other thread may use the lane meanwhile, and nothing its memory in another way.
+    unsafe fn mem<'b>(
+        &'b self,
+        lane: u32,
+        allocator: &'b mut PageAllocator,
+        pages: &'b mut [Page],
+    ) -> Mem<'b> {
+        // SAFETY: the parts are valid for the life of the batch, and this thread's alone.
+        unsafe {
+            let words = |table, words| LaneWords::from_raw(self.words(table, words, lane), true);
+            let tlb = Tlb::new(words(self.translations, Tlb::words(true)));
+            let lookup = Lookup::new(words(self.lookups, Lookup::words(true)));
+            let own_pages =
+                AtomicU32::from_ptr(&raw mut (*self.records.add(lane as usize)).own_pages);
+            let code = CodeCache::of_lane(&*self.store, lookup, lane, own_pages);
+            Mem::resume(self.pool(lane), allocator, pages, tlb, code)
+        }
+    }
+
+    /// The lane's memory alone.
+    ///
+    /// # Safety
+    /// As for [`Batch::mem`].
+    pub(crate) unsafe fn memory(&self, lane: u32) -> Mem<'_> {
+        let (allocator, pages) = self.layout.memory(self.image(lane));
+        // SAFETY: both are in the lane's image.
+        unsafe { self.mem(lane, &mut *allocator, &mut *pages) }
+    }
+
+    /// The lane's machine; `None` when the root file system image is damaged.
+    ///
+    /// # Safety
+    /// As for [`Batch::mem`].
+    pub(crate) unsafe fn kernel(&self, lane: u32) -> Option<Kernel<'_>> {
+        // SAFETY: the image and the root file system are valid for the life of the batch.
+        unsafe {
+            let rom = core::slice::from_raw_parts(self.rom, self.rom_pages as usize * PAGE_SIZE);
+            let rom = Rom::open(rom).ok()?;
+            Some(
+                self.layout.view(self.image(lane), rom, |allocator, pages| {
+                    self.mem(lane, allocator, pages)
+                }),
+            )
+        }
+    }
+}
+
+impl Lane {
+    /// What was executed of the slice.
+    pub(crate) fn outcome(&self) -> Outcome {
+        Outcome { exit: crate::exit::decode(self.exit), retired: self.retired, uops: self.uops }
+    }
+}

@@ -1,0 +1,85 @@
+//! The rounds' first half: every lane executes guest instructions.
+
+use crate::batch::{Batch, LIFTS, Lane, state};
+use crate::exit;
+use core::sync::atomic::Ordering;
+use ncpu_alu::NativeAlu;
+use ncpu_machine::code::CodeSource;
+use ncpu_machine::{Exit, Observer, interpret};
+
+/// Executes up to a round's instructions of the lane's slice.
+///
+/// # Safety
+/// The batch must be complete, and no other thread may use the lane.
+#[inline(always)]
+pub unsafe fn execute<O: Observer>(batch: &Batch, lane: u32, observer: &mut O) {
+    // SAFETY: the caller's promise.
+    let record = unsafe { batch.record(lane) };
+    if record.state != state::RUN {
+        return;
+    }
+    // SAFETY: the caller's promise. The registers are copied, as a lane's own memory is faster.
+    unsafe {
+        let place = batch.core(lane, record.task);
+        let mut core = *place;
+        let mut mem = batch.memory(lane);
+        let left = record.budget - record.retired;
+        let budget = left.min(u64::from(batch.slice));
+        let counter = record.counter + record.retired;
+        let outcome =
+            interpret::<_, _, true>(&mut core, &mut mem, &NativeAlu, observer, budget, counter);
+        *place = core;
+        record.retired += outcome.retired;
+        record.uops += outcome.uops;
+        let round = &mut *batch.round;
+        match outcome.exit {
+            Exit::Unlifted => match mem.request_code(core.pc) {
+                Ok(source) => {
+                    request(batch, &source);
+                    round.running = 1;
+                    round.lifting = 1;
+                    return;
+                }
+                // It could be executed a moment ago; execution will find out again.
+                Err(fault) => record.exit = exit::encode(Exit::Fault(fault)),
+            },
+            Exit::Budget if record.retired < record.budget => {
+                round.running = 1;
+                return;
+            }
+            exit => record.exit = exit::encode(exit),
+        }
+        finish(record);
+        round.serving = 1;
+    }
+}
+
+fn finish(record: &mut Lane) {
+    record.state = state::SERVE;
+    record.pending = 1;
+}
+
+/// Puts a page on the list of those to be lifted, unless it is there or the list is full, when the lane
+/// will come back in the next round.
+///
+/// # Safety
+/// The batch must be complete.
+unsafe fn request(batch: &Batch, source: &CodeSource) {
+    // Two pages with the same tag wait for each other; that costs a round.
+    let owner = u64::from(source.key.owner) << 40;
+    let tag = ((source.page >> 12) << 32 | u64::from(source.key.frame)) ^ owner | 1 << 63;
+    let start = (tag ^ tag >> 32).wrapping_mul(0x9e37_79b9) as u32;
+    for step in 0..8 {
+        let at = start.wrapping_add(step) % LIFTS;
+        // SAFETY: below the length of the list.
+        let lift = unsafe { batch.lifts.add(at as usize) };
+        // SAFETY: as above.
+        let claim = unsafe { &(*lift).tag };
+        match claim.compare_exchange(0, tag, Ordering::Relaxed, Ordering::Relaxed) {
+            // SAFETY: the claim makes the rest of the record this thread's.
+            Ok(_) => return unsafe { (*lift).source = *source },
+            Err(other) if other == tag => return,
+            Err(_) => {}
+        }
+    }
+}

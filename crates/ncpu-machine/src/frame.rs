@@ -1,0 +1,186 @@
+//! The bytes of a frame, wherever they are.
+
+use crate::addr::PAGE_SIZE;
+use crate::words::SPREAD_SHIFT;
+
+/// Where the 4,096 bytes of a frame are: in one piece, or spread, with every eight bytes followed by
+/// those of the frames of the other lanes of the warp ([`crate::words`]).
+///
+/// One word: the address, with the lowest bit set if the frame is spread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct FrameBytes(u64);
+
+impl FrameBytes {
+    /// A frame in one piece that starts at `first`, which is a multiple of 8.
+    pub fn whole(first: *mut u8) -> Self {
+        FrameBytes(first.expose_provenance() as u64)
+    }
+
+    /// A spread frame whose first eight bytes are at `first`, a multiple of 8.
+    pub fn spread(first: *mut u8) -> Self {
+        FrameBytes(first.expose_provenance() as u64 | 1)
+    }
+
+    pub(crate) const fn to_bits(self) -> u64 {
+        self.0
+    }
+
+    pub(crate) const fn from_bits(bits: u64) -> Self {
+        FrameBytes(bits)
+    }
+
+    const fn is_spread(self) -> bool {
+        self.0 & 1 != 0
+    }
+
+    /// Where the byte at `offset` (below 4,096) is, and the bytes after it up to the next multiple of
+    /// eight or, in a frame in one piece, to its end.
+    #[inline(always)]
+    pub(crate) fn at(self, offset: usize) -> *mut u8 {
+        let offset = offset as u32;
+        let shift = (self.0 as u32 & 1) * SPREAD_SHIFT;
+        let place = ((offset & !7) << shift) + (offset & 7);
+        let first = self.0 & !1;
+        core::ptr::with_exposed_provenance_mut((first + u64::from(place)) as usize)
+    }
+
+    /// The aligned 64-bit word `index` (below 512).
+    ///
+    /// # Safety
+    /// The frame must be live, and not be written meanwhile.
+    pub unsafe fn read_word(self, index: usize) -> u64 {
+        debug_assert!(index < PAGE_SIZE / 8);
+        // SAFETY: within the frame, and aligned.
+        u64::from_le(unsafe { self.at(8 * index).cast::<u64>().read() })
+    }
+
+    /// Sets the aligned 64-bit word `index` (below 512).
+    ///
+    /// # Safety
+    /// The frame must be live and this machine's alone.
+    pub(crate) unsafe fn write_word(self, index: usize, value: u64) {
+        debug_assert!(index < PAGE_SIZE / 8);
+        // SAFETY: within the frame, and aligned.
+        unsafe { self.at(8 * index).cast::<u64>().write(value.to_le()) }
+    }
+
+    /// Whether `size` bytes at `offset` are in one piece.
+    #[inline(always)]
+    const fn is_piece(self, offset: usize, size: u64) -> bool {
+        let piece = if self.is_spread() { 8 } else { PAGE_SIZE };
+        offset % piece + size as usize <= piece
+    }
+
+    /// The little-endian number in `size` (1, 2, 4 or 8) bytes at `offset`, if they are in one piece
+    /// of the frame.
+    ///
+    /// # Safety
+    /// The frame must be live, and not be written meanwhile.
+    #[inline(always)]
+    pub(crate) unsafe fn load(self, offset: usize, size: u64) -> Option<u64> {
+        let at = self.at(offset);
+        // SAFETY: within the frame, and in one piece.
+        self.is_piece(offset, size).then(|| unsafe {
+            match size {
+                1 => at.read() as u64,
+                2 => u16::from_le(at.cast::<u16>().read_unaligned()) as u64,
+                4 => u32::from_le(at.cast::<u32>().read_unaligned()) as u64,
+                _ => u64::from_le(at.cast::<u64>().read_unaligned()),
+            }
+        })
+    }
+
+    /// Stores the low `size` (1, 2, 4 or 8) bytes of `value` at `offset`, if they are in one piece of
+    /// the frame.
+    ///
+    /// # Safety
+    /// The frame must be live and this machine's alone.
+    #[inline(always)]
+    pub(crate) unsafe fn store(self, offset: usize, size: u64, value: u64) -> bool {
+        let at = self.at(offset);
+        let is_piece = self.is_piece(offset, size);
+        if is_piece {
+            // SAFETY: within the frame, and in one piece.
+            unsafe {
+                match size {
+                    1 => at.write(value as u8),
+                    2 => at.cast::<u16>().write_unaligned((value as u16).to_le()),
+                    4 => at.cast::<u32>().write_unaligned((value as u32).to_le()),
+                    _ => at.cast::<u64>().write_unaligned(value.to_le()),
+                }
+            }
+        }
+        is_piece
+    }
+
+    /// Copies bytes out of the frame.
+    ///
+    /// # Safety
+    /// The frame must be live and not be written meanwhile; the range must lie within it.
+    pub unsafe fn read(self, offset: usize, out: &mut [u8]) {
+        if !self.is_spread() {
+            // SAFETY: the caller's promise; `out` is not part of a frame.
+            unsafe { out.as_mut_ptr().copy_from_nonoverlapping(self.at(offset), out.len()) };
+            return;
+        }
+        let mut done = 0;
+        while done < out.len() {
+            let at = offset + done;
+            // SAFETY: the caller's promise.
+            let word = unsafe { self.read_word(at / 8) }.to_le_bytes();
+            let part = &word[at % 8..];
+            let part = &part[..part.len().min(out.len() - done)];
+            out[done..done + part.len()].copy_from_slice(part);
+            done += part.len();
+        }
+    }
+
+    /// Copies bytes into the frame.
+    ///
+    /// # Safety
+    /// The frame must be live and this machine's alone; the range must lie within it.
+    pub unsafe fn write(self, offset: usize, bytes: &[u8]) {
+        if !self.is_spread() {
+            // SAFETY: the caller's promise; `bytes` is not part of a frame.
+            unsafe { self.at(offset).copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+            return;
+        }
+        let mut done = 0;
+        while done < bytes.len() {
+            let at = offset + done;
+            let count = (8 - at % 8).min(bytes.len() - done);
+            let mut word = [0; 8];
+            if count < 8 {
+                // SAFETY: the caller's promise.
+                word = unsafe { self.read_word(at / 8) }.to_le_bytes();
+            }
+            word[at % 8..at % 8 + count].copy_from_slice(&bytes[done..done + count]);
+            // SAFETY: the caller's promise.
+            unsafe { self.write_word(at / 8, u64::from_le_bytes(word)) };
+            done += count;
+        }
+    }
+
+    /// Makes the whole frame a copy of another one.
+    ///
+    /// # Safety
+    /// Both must be live, this one this machine's alone, and they must not be the same.
+    pub unsafe fn copy_from(self, other: FrameBytes) {
+        for index in 0..PAGE_SIZE / 8 {
+            // SAFETY: the caller's promise.
+            unsafe { self.write_word(index, other.read_word(index)) };
+        }
+    }
+
+    /// Makes every byte zero.
+    ///
+    /// # Safety
+    /// The frame must be live and this machine's alone.
+    pub unsafe fn clear(self) {
+        for index in 0..PAGE_SIZE / 8 {
+            // SAFETY: the caller's promise.
+            unsafe { self.write_word(index, 0) };
+        }
+    }
+}
