@@ -25,6 +25,10 @@ const STEPS: &[(&str, &[&str])] = &[
     ("lints", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]),
     ("documentation", &["doc", "--workspace", "--no-deps", "--locked"]),
     ("unit and integration tests", &["test", "--workspace", "--locked"]),
+    (
+        "results as Parquet",
+        &["test", "--locked", "-p", "ncpu", "--features", "parquet", "--bins", "--test", "batch"],
+    ),
     ("release build", &["build", "--release", "--locked", "-p", "ncpu", "-p", "differential"]),
     ("guest programs", &["xtask", "guests", "--suite", "smoke"]),
     ("real programs, twice each", &["xtask", "scenarios", "run", "--suite", "smoke", "--twice"]),

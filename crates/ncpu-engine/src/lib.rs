@@ -3,11 +3,12 @@
 //! [`Machine`] owns what a machine needs of the host (its image, frames, caches) and lends it as an
 //! [`ncpu_linux::Kernel`]; [`drive()`](drive) runs it to its end against a [`Host`], which is what the
 //! machine sees of the outside: console input and output, and mounted folders. [`state_hash()`](state_hash) and
-//! [`snapshot`] make machines comparable and durable.
+//! [`snapshot`] make machines comparable and durable. [`batch`] runs many that start alike.
 //!
 //! Not here: what the guest can do (`ncpu-linux`), how images are made (`ncpu-image`), and the command
 //! line (`ncpu`).
 
+pub mod batch;
 mod drive;
 mod export;
 mod folders;

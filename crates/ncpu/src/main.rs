@@ -2,6 +2,7 @@
 //!
 //! - [`cli`]       the command line and its texts
 //! - [`run`]       `run` and `resume`: from options to a machine, and from its end to a status
+//! - [`batch`]     a program in many machines
 //! - [`host`]      what a machine sees of this process: streams, or the terminal
 //! - [`report`]    figures of a run
 //! - [`elf`]       `inspect` and `disasm`
@@ -12,6 +13,7 @@
 //! itself failed, 126 when the program could not be executed, 127 when it was not found; 124 when
 //! `--timeout` or `--fuel` ended the run.
 
+mod batch;
 mod cli;
 mod elf;
 mod host;
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
     };
     let result = match command {
         Command::Run(arguments) => run::run(&arguments),
+        Command::Batch(arguments) => batch::batch(&arguments),
         Command::Resume(arguments) => run::resume(&arguments),
         Command::Export(arguments) => run::export(&arguments),
         Command::Inspect(arguments) => elf::inspect(&arguments),

@@ -272,7 +272,7 @@ impl fmt::Display for Runs {
 
 /// Writes a report to a file, or to standard error.
 pub(crate) fn write(
-    report: &Report,
+    report: &(impl Serialize + fmt::Display),
     format: ReportFormat,
     file: Option<&Path>,
 ) -> anyhow::Result<()> {

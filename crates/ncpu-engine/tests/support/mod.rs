@@ -81,22 +81,31 @@ fn elf(words: &[u32]) -> Vec<u8> {
 
 /// A pool whose root file system has `words` as `/bin/program`.
 pub(crate) fn pool(words: &[u32]) -> Arc<Pool> {
+    pool_of(words, 4 * LIMITS.pages)
+}
+
+/// The same with so many frames.
+pub(crate) fn pool_of(words: &[u32], frames: u32) -> Arc<Pool> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("program");
     std::fs::write(&path, elf(words)).unwrap();
     let root = ncpu_image::builtin_with(&[(Path::new("/bin/program"), &path)]).unwrap();
-    Pool::new(root, 4 * LIMITS.pages).unwrap()
+    Pool::new(root, frames).unwrap()
+}
+
+/// The program, without arguments.
+pub(crate) fn program() -> Program {
+    Program {
+        path: b"/bin/program".to_vec(),
+        arguments: vec![b"program".to_vec()],
+        ..Program::default()
+    }
 }
 
 /// A machine that is about to execute the program.
 pub(crate) fn booted(pool: &Arc<Pool>) -> Machine {
     let mut machine = Machine::new(pool, LIMITS).unwrap();
-    let program = Program {
-        path: b"/bin/program".to_vec(),
-        arguments: vec![b"program".to_vec()],
-        ..Program::default()
-    };
-    machine.with_kernel(|kernel| boot(kernel, &Boot::default(), &program)).unwrap();
+    machine.with_kernel(|kernel| boot(kernel, &Boot::default(), &program())).unwrap();
     machine
 }
 

@@ -14,6 +14,7 @@
 //! | `inode`, `data`, `dir` | records, contents and entries of image and overlay |
 //! | [`tree`], [`open`], [`attr`], [`stat`] | the calls on paths and nodes |
 //! | [`mount`], [`access`] | mounts; permissions |
+//! | `provide` | files that are put into a machine before it starts |
 //! | [`proc`], [`hostfs`] | the file systems that are not records |
 //!
 //! Functions that may need the host fail with [`crate::Errno::HOST_WAIT`], which makes the system
@@ -30,6 +31,7 @@ pub mod mount;
 pub mod open;
 mod path;
 pub mod proc;
+mod provide;
 pub mod stat;
 pub(crate) mod text;
 pub mod tree;
@@ -42,6 +44,7 @@ pub use data::{map_page, read_node};
 pub use inode::{drop_node, hold};
 pub use mount::boot;
 pub use path::path_of;
+pub use provide::provide_file;
 pub use stat::status;
 pub use tree::{enter, make_node};
 pub use walk::{EMPTY_PATH, FOLLOW, read_link, resolve, user_path};

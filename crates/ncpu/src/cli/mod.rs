@@ -3,7 +3,9 @@
 mod text;
 mod values;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 pub(crate) use values::{Limit, Volume};
@@ -23,6 +25,9 @@ pub(crate) enum Command {
     /// Run a program in a new machine
     #[command(long_about = text::RUN, after_long_help = text::AFTER_RUN)]
     Run(Box<RunArguments>),
+    /// Run a program in many machines, each with an input of its own
+    #[command(long_about = text::BATCH, after_long_help = text::AFTER_BATCH)]
+    Batch(Box<BatchArguments>),
     /// Go on from a snapshot
     #[command(long_about = text::RESUME, after_long_help = text::AFTER_RUN)]
     Resume(Box<ResumeArguments>),
@@ -84,9 +89,9 @@ pub(crate) enum Clock {
     Host,
 }
 
-/// How a machine is driven, new or from a snapshot.
+/// What executes a machine, and for how long.
 #[derive(Args, Debug)]
-pub(crate) struct DriveOptions {
+pub(crate) struct Execution {
     /// What executes the machine
     #[arg(long, value_enum, default_value_t = Engine::Auto, help_heading = "Execution")]
     pub(crate) engine: Engine,
@@ -95,15 +100,37 @@ pub(crate) struct DriveOptions {
     #[arg(long, value_enum, default_value_t = AluKind::Native, help_heading = "Execution")]
     pub(crate) alu: AluKind,
 
-    /// End the run after COUNT instructions, with status 124
+    /// End a machine after COUNT instructions, with status 124
     ///
     /// They are counted from the machine's boot. k, m and g multiply by powers of 1,000.
     #[arg(long, value_name = "COUNT", value_parser = values::count, help_heading = "Execution")]
     pub(crate) fuel: Option<u64>,
 
-    /// End the run after this time (as in 10s, 500ms, 2m), with status 124
+    /// End a machine after this time (as in 10s, 500ms, 2m), with status 124
     #[arg(long, value_name = "TIME", value_parser = values::duration, help_heading = "Execution")]
     pub(crate) timeout: Option<Duration>,
+}
+
+/// Whether and where figures are written.
+#[derive(Args, Debug)]
+pub(crate) struct ReportOptions {
+    /// Write a report to standard error
+    ///
+    /// The fields of the JSON form are described in docs/report.md.
+    #[arg(long = "report", value_name = "FORMAT", help_heading = "Reports")]
+    pub(crate) format: Option<ReportFormat>,
+
+    /// Write the report to FILE instead
+    #[arg(long = "report-file", value_name = "FILE", requires = "format")]
+    #[arg(help_heading = "Reports")]
+    pub(crate) file: Option<PathBuf>,
+}
+
+/// How a machine is driven, new or from a snapshot.
+#[derive(Args, Debug)]
+pub(crate) struct DriveOptions {
+    #[command(flatten)]
+    pub(crate) execution: Execution,
 
     /// Pass standard input on as it arrives, instead of in whole blocks
     ///
@@ -112,15 +139,8 @@ pub(crate) struct DriveOptions {
     #[arg(short, long)]
     pub(crate) interactive: bool,
 
-    /// Write a report on the run to standard error
-    ///
-    /// The fields of the JSON form are described in docs/report.md.
-    #[arg(long, value_name = "FORMAT", help_heading = "Reports")]
-    pub(crate) report: Option<ReportFormat>,
-
-    /// Write the report to FILE instead
-    #[arg(long, value_name = "FILE", requires = "report", help_heading = "Reports")]
-    pub(crate) report_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) report: ReportOptions,
 
     /// List system calls that were made but are not implemented
     #[arg(long, help_heading = "Reports")]
@@ -152,8 +172,9 @@ pub(crate) struct DriveOptions {
     pub(crate) stop: bool,
 }
 
+/// What a new machine is made of.
 #[derive(Args, Debug)]
-pub(crate) struct RunArguments {
+pub(crate) struct GuestOptions {
     /// Root file system: a directory, a tar archive (plain, gz, xz, zst), an OCI image, or an image
     /// made by `ncpu image build`
     ///
@@ -184,18 +205,9 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "PROGRAM", help_heading = "Program")]
     pub(crate) entrypoint: Option<String>,
 
-    /// Give the guest a terminal, and with -i connect it to this one
-    #[arg(short, long)]
-    pub(crate) tty: bool,
-
     /// Host name of the machine
     #[arg(long, value_name = "NAME", value_parser = values::host_name, help_heading = "Machine")]
     pub(crate) hostname: Option<String>,
-
-    /// Memory of the machine, as in 256M or 2G
-    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = values::pages)]
-    #[arg(help_heading = "Machine")]
-    pub(crate) mem: u32,
 
     /// Sizes of kernel tables: tasks, mappings, files, inodes, dentries, objects, console
     ///
@@ -207,13 +219,28 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Machine")]
     pub(crate) seed: u64,
 
-    /// What the machine's clock follows [default: host at an interactive terminal, else virtual]
-    #[arg(long, value_enum, hide_default_value = true, help_heading = "Machine")]
-    pub(crate) clock: Option<Clock>,
-
     /// Wall clock at boot: RFC 3339, seconds since 1970, or now [default: 2024-01-01T00:00:00Z]
     #[arg(long, value_name = "DATE", value_parser = values::date, help_heading = "Machine")]
     pub(crate) time: Option<u64>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RunArguments {
+    #[command(flatten)]
+    pub(crate) guest: GuestOptions,
+
+    /// Give the guest a terminal, and with -i connect it to this one
+    #[arg(short, long)]
+    pub(crate) tty: bool,
+
+    /// Memory of the machine, as in 256M or 2G
+    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = values::pages)]
+    #[arg(help_heading = "Machine")]
+    pub(crate) mem: u32,
+
+    /// What the machine's clock follows [default: host at an interactive terminal, else virtual]
+    #[arg(long, value_enum, hide_default_value = true, help_heading = "Machine")]
+    pub(crate) clock: Option<Clock>,
 
     /// Run the program N times, each in a new machine, and report how the runs compare
     ///
@@ -225,6 +252,68 @@ pub(crate) struct RunArguments {
 
     #[command(flatten)]
     pub(crate) drive: DriveOptions,
+
+    /// The program and its arguments [default with --rootfs: what a container image says, else a
+    /// shell]
+    #[arg(trailing_var_arg = true, num_args = 0..)]
+    #[arg(value_names = ["PROGRAM", "ARG"])]
+    pub(crate) command: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+#[command(group = ArgGroup::new("inputs").required(true))]
+pub(crate) struct BatchArguments {
+    /// One machine for each regular file of FOLDER, in the order of their names; the file is its
+    /// standard input
+    #[arg(long, value_name = "FOLDER", group = "inputs", help_heading = "Inputs")]
+    pub(crate) input_dir: Option<PathBuf>,
+
+    /// One machine for each line of FILE, a JSON object that says what it is given (- for standard
+    /// input)
+    #[arg(long, value_name = "FILE", group = "inputs", help_heading = "Inputs")]
+    pub(crate) jsonl: Option<PathBuf>,
+
+    /// One machine for each number from A up to, but not including, B; the number and a newline are
+    /// its standard input
+    #[arg(long, value_name = "A..B", group = "inputs", value_parser = values::range)]
+    #[arg(help_heading = "Inputs")]
+    pub(crate) stdin_range: Option<Range<u64>>,
+
+    /// Write the results to FILE [default: standard output]
+    ///
+    /// Its name says in which form: Parquet if it ends in .parquet, else a JSON object a line.
+    #[arg(short, long, value_name = "FILE", help_heading = "Results")]
+    pub(crate) out: Option<PathBuf>,
+
+    /// Go on with a batch that was interrupted: leave out machines whose results are in FILE already
+    #[arg(long, requires = "out", help_heading = "Results")]
+    pub(crate) resume: bool,
+
+    /// Bytes of a machine's standard output to keep, and as many of its standard error
+    #[arg(long, value_name = "SIZE", default_value = "1M", value_parser = values::bytes)]
+    #[arg(help_heading = "Results")]
+    pub(crate) output_limit: usize,
+
+    /// Machines that run at a time [default: one for each processor core]
+    ///
+    /// On the processor, more than it has cores bring nothing, and so many are used at most. The
+    /// results do not depend on it.
+    #[arg(long, value_name = "N", value_parser = values::lanes, help_heading = "Execution")]
+    pub(crate) lanes: Option<NonZeroUsize>,
+
+    /// Memory of each machine, as in 16M or 1G
+    #[arg(long, value_name = "SIZE", default_value = "16M", value_parser = values::pages)]
+    #[arg(help_heading = "Machine")]
+    pub(crate) mem: u32,
+
+    #[command(flatten)]
+    pub(crate) execution: Execution,
+
+    #[command(flatten)]
+    pub(crate) guest: GuestOptions,
+
+    #[command(flatten)]
+    pub(crate) report: ReportOptions,
 
     /// The program and its arguments [default with --rootfs: what a container image says, else a
     /// shell]

@@ -14,6 +14,7 @@ Examples:
   ncpu run --rootfs debian.tar ls -l /          a program of a root file system
   ncpu run -it --rootfs debian.tar bash         a shell at this terminal
   ncpu run --report json --fuel 1g ./program    figures, and a bound on the run
+  ncpu batch --input-dir inputs ./program       one machine for each file, on all cores
   ncpu inspect ./program                        what it is, and what it needs
 
 `ncpu help run` explains exit statuses, the environment and the terminal.";
@@ -26,6 +27,54 @@ of the program's environment. If a container image says how it wants to be run (
 command, environment, working directory, user), that is honoured as docker does.
 
 Without --rootfs, PROGRAM is a file of the host: a statically linked ARM64 ELF file.";
+
+pub(super) const BATCH: &str = "\
+Run a program in many machines, each with an input of its own.
+
+All machines start as one that was booted with PROGRAM as `ncpu run` does it, but with small tables and \
+little memory, and so many of them run at a time as there are processor cores. When one ends, the next \
+input takes its place and its result is written: how it ended, what it wrote, its instruction count and \
+its state hash. These are exactly those of `ncpu run` with this input, --mem and --limit.";
+
+pub(super) const AFTER_BATCH: &str = "\
+Lines of a --jsonl FILE are objects, all of whose fields may be left out:
+  id              a name for the result [default: the number of the line's machine, from 0]
+  stdin           standard input
+  stdin_base64    the same in base64
+  args            strings, which replace the arguments after PROGRAM
+  env             an object of variables to set
+  files           an object of files to make: from an absolute path to the file's text, or to an
+                  object with text or base64, and mode (in octal; default \"0644\")
+
+Results, in the order in which machines end, have the fields:
+  index, label    number of the input from 0; file name, id, or number of the range
+  ended           exited, signalled, fuel, timeout, deadlock, or failed: there was no machine
+  exit, signal    exit status; number of the signal that ended the program
+  instructions    retired since boot
+  state_hash      128 bits in hexadecimal
+  stdout, stderr  what it wrote, if that is UTF-8; else stdout_base64, stderr_base64
+  truncated       whether it wrote more than --output-limit
+  error           why it failed
+
+Table sizes that --limit changes:
+  tasks=32,mappings=1024,files=256,inodes=1024,dentries=1024,objects=32,console=4096
+
+Examples:
+  ncpu batch --stdin-range 0..1000 ./program
+  ncpu batch --input-dir corpus --out results.jsonl --fuel 100m ./program
+  ncpu batch --jsonl cases.jsonl --rootfs debian.tar --mem 64M python3 -
+  ncpu batch --input-dir corpus --out results.jsonl --resume --fuel 100m ./program
+
+Ctrl-C ends the batch; results of machines that have ended are kept, and --resume goes on with the \
+rest. A second Ctrl-C ends it at once.
+
+Exit status:
+  0        all machines ran to their end, whatever their own statuses
+  124      some were ended by --fuel or --timeout, or wait for something that cannot happen
+  125      some failed, as for an unreadable input; or ncpu itself failed
+  126      the program was found but cannot be executed
+  127      the program was not found
+  130      Ctrl-C ended the batch";
 
 pub(super) const RESUME: &str = "\
 Go on from a snapshot.

@@ -1,6 +1,8 @@
 //! Values of options, from text.
 
 use ncpu_linux::Limits;
+use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -48,6 +50,30 @@ pub(super) fn count(text: &str) -> Result<u64, String> {
         suffix => return Err(format!("unknown suffix {suffix:?}; use k, m or g")),
     };
     number.checked_mul(factor).ok_or_else(|| format!("{text:?} is too large"))
+}
+
+/// Reads a number of bytes to keep in memory.
+pub(super) fn bytes(text: &str) -> Result<usize, String> {
+    usize::try_from(size(text)?).map_err(|_| format!("{text:?} is too large"))
+}
+
+/// Reads how many machines are to run at a time.
+pub(super) fn lanes(text: &str) -> Result<NonZeroUsize, String> {
+    let lanes: usize = text.parse().map_err(|_| format!("{text:?} is not a number of lanes"))?;
+    NonZeroUsize::new(lanes)
+        .ok_or_else(|| "with no lane, no machine can run: give 1 or more".to_owned())
+}
+
+/// Reads a range of numbers, its end exclusive.
+pub(super) fn range(text: &str) -> Result<Range<u64>, String> {
+    let wrong = || format!("{text:?} is not a range such as 0..1000");
+    let (start, end) = text.split_once("..").ok_or_else(wrong)?;
+    let (start, end) = (start.parse().map_err(|_| wrong())?, end.parse().map_err(|_| wrong())?);
+    if start < end {
+        Ok(start..end)
+    } else {
+        Err(format!("no number is in {text}: its end does not belong to it"))
+    }
 }
 
 /// Reads a time with a unit: ms, s, m or h; without one, seconds.
@@ -196,7 +222,9 @@ impl FromStr for Limit {
 
 #[cfg(test)]
 mod tests {
-    use super::{Limit, Volume, address, count, date, duration, host_name, pages, size};
+    use super::{
+        Limit, Volume, address, count, date, duration, host_name, lanes, pages, range, size,
+    };
     use ncpu_linux::Limits;
     use std::time::Duration;
 
@@ -214,6 +242,11 @@ mod tests {
         assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
         assert!(duration("-1s").is_err() && duration("x").is_err());
+        assert_eq!(range("3..10"), Ok(3..10));
+        for bad in ["3", "3..3", "4..3", "..3", "3..", "0..=3", "-1..3"] {
+            assert!(range(bad).is_err(), "{bad}");
+        }
+        assert!(lanes("0").is_err() && lanes("-1").is_err() && lanes("64").is_ok());
         assert_eq!(address("0x10"), Ok(16));
         assert!(address("x").is_err());
     }

@@ -1,5 +1,6 @@
 //! `ncpu run` and `ncpu resume`.
 //!
+//! - [`guest`]    a new machine: its root file system and how it is booted
 //! - [`program`]  what to execute: command line, environment, user
 //! - [`mod@export`] what a machine changed, as an archive
 //! - [`explain`]  why something cannot be executed
@@ -8,25 +9,27 @@
 
 mod explain;
 mod export;
+mod guest;
 mod program;
 mod repeat;
 mod session;
 
-use crate::cli::{AluKind, Clock, DriveOptions, Engine, ResumeArguments, RunArguments};
+use crate::cli::{AluKind, Clock, DriveOptions, Engine, Execution, ResumeArguments, RunArguments};
 use crate::host::{self, Streams, Tape, Terminal};
 use crate::report;
 use anyhow::{Context, bail, ensure};
 pub(crate) use export::export;
-use ncpu_engine::{Boot, BootError, Folders, Host, Machine, Pool, snapshot};
+pub(crate) use guest::{Guest, limits};
+use ncpu_engine::{Folders, Host, Machine, Pool, snapshot};
 use ncpu_image::RootImage;
+use ncpu_linux::Limits;
 use ncpu_linux::tty::console;
-use ncpu_linux::{Errno, Limits};
 use session::{Session, Started};
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::BufReader;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 
 /// Exit statuses of `ncpu` itself.
@@ -45,80 +48,39 @@ pub(crate) mod status {
 
 /// Runs a program and returns the status to end with.
 pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<u8> {
-    check_execution(&arguments.drive)?;
+    check_execution(&arguments.drive.execution)?;
     let folders = open_folders(&arguments.drive)?;
-    let (root, host_program) = match &arguments.rootfs {
-        Some(path) => (ncpu_image::open(path, &ncpu_image::Options::default())?, None),
-        None => {
-            let Some(name) = arguments.command.first() else {
-                bail!(
-                    "there is nothing to run: give a program, or --rootfs with a root file system \
-                     to start a shell of; see `ncpu help run`"
-                );
-            };
-            let path = PathBuf::from(name);
-            if let Some(status) = refuse_host_program(&path) {
-                return Ok(status);
-            }
-            (built_in(&path)?, Some(path))
-        }
+    let (root, mut guest) = match Guest::open(&arguments.guest, &arguments.command, arguments.tty)?
+    {
+        Ok(opened) => opened,
+        Err(status) => return Ok(status),
     };
-    let program = program::compose(arguments, &root, host_program.as_deref())?;
-    let mut limits = Limits { pages: arguments.mem, ..Limits::default() };
-    arguments.limit.iter().for_each(|limit| limit.apply(&mut limits));
+    let limits = limits(&arguments.guest, Limits { pages: arguments.mem, ..Limits::default() });
     let at_terminal = arguments.tty && host::stdin_is_terminal();
     ensure!(
         at_terminal || !(arguments.tty && arguments.drive.interactive),
         "-it needs a terminal as standard input; without -i, the guest's terminal takes its keys \
          from any file or pipe"
     );
-    let mut boot = Boot {
-        seed: arguments.seed,
-        terminal: arguments.tty,
-        paced: match arguments.clock {
-            Some(clock) => clock == Clock::Host,
-            None => at_terminal,
-        },
-        folders: arguments
-            .drive
-            .volumes
-            .iter()
-            .map(|volume| (volume.guest.clone().into_bytes(), volume.read_only))
-            .collect(),
-        host_name: arguments.hostname.clone().unwrap_or_default().into_bytes(),
-        ..Boot::default()
+    guest.boot.paced = match arguments.clock {
+        Some(clock) => clock == Clock::Host,
+        None => at_terminal,
     };
-    boot.time = arguments.time.unwrap_or(boot.time);
-    let command = arguments.command.clone();
+    guest.boot.folders = arguments
+        .drive
+        .volumes
+        .iter()
+        .map(|volume| (volume.guest.clone().into_bytes(), volume.read_only))
+        .collect();
     let pool = Pool::new(root, limits.pages)?;
     let start = || -> anyhow::Result<Started> {
         let mut machine = Machine::new(&pool, limits)?;
-        match machine.with_kernel(|kernel| ncpu_engine::boot(kernel, &boot, &program)) {
+        match machine.with_kernel(|kernel| ncpu_engine::boot(kernel, &guest.boot, &guest.program)) {
             Ok(()) => Ok(Started::Machine(Box::new(machine))),
-            Err(BootError::Execute { path, errno }) => {
-                let why =
-                    pool.root().rom().ok().and_then(|rom| {
-                        explain::in_root(&rom, &program, arguments.rootfs.is_some())
-                    });
-                let path = host_program.as_ref().map_or(path, |host| host.display().to_string());
-                match why {
-                    Some(why) => eprintln!("ncpu: cannot execute {path:?}: {why}"),
-                    None => eprintln!("ncpu: {}", BootError::Execute { path, errno }),
-                }
-                Ok(Started::Not(if errno == Errno::ENOENT {
-                    status::NOT_FOUND
-                } else {
-                    status::NOT_EXECUTABLE
-                }))
-            }
-            Err(error) => Err(error.into()),
+            Err(error) => Ok(Started::Not(guest.refuse(error, pool.root())?)),
         }
     };
-    let name = if command.is_empty() {
-        program.arguments.iter().map(|a| String::from_utf8_lossy(a).into_owned()).collect()
-    } else {
-        command
-    };
+    let name = guest.name(&arguments.command);
     if arguments.repeat > 1 {
         return repeat::run(arguments.repeat, &arguments.drive, name, start);
     }
@@ -133,11 +95,11 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<u8> {
 
 /// Goes on from a snapshot and returns the status to end with.
 pub(crate) fn resume(arguments: &ResumeArguments) -> anyhow::Result<u8> {
-    check_execution(&arguments.drive)?;
+    check_execution(&arguments.drive.execution)?;
     let path = &arguments.snapshot_file;
     let root = match (&arguments.rootfs, &arguments.program) {
         (Some(path), _) => ncpu_image::open(path, &ncpu_image::Options::default())?,
-        (None, Some(program)) => built_in(program)?,
+        (None, Some(program)) => guest::built_in(program)?,
         (None, None) => bail!("give the --rootfs or the program that the machine was run with"),
     };
     let mut machine = restore(root, path)?;
@@ -155,32 +117,8 @@ pub(crate) fn resume(arguments: &ResumeArguments) -> anyhow::Result<u8> {
     })
 }
 
-/// Says that a path of the host is no file to run, and gives the status to end with.
-fn refuse_host_program(path: &Path) -> Option<u8> {
-    let (why, status) = match std::fs::metadata(path) {
-        Ok(metadata) if metadata.is_file() => return None,
-        Ok(metadata) if metadata.is_dir() => ("it is a folder".into(), status::NOT_EXECUTABLE),
-        Ok(_) => ("it is not a regular file".into(), status::NOT_EXECUTABLE),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            (error.to_string(), status::NOT_FOUND)
-        }
-        Err(error) => (error.to_string(), status::NOT_EXECUTABLE),
-    };
-    eprintln!(
-        "ncpu: {}: {why}; without --rootfs, the program is a file of the host",
-        path.display()
-    );
-    Some(status)
-}
-
-/// The built-in root file system with a program of the host in it.
-fn built_in(path: &Path) -> anyhow::Result<RootImage> {
-    let guest = program::guest_path(path)?;
-    Ok(ncpu_image::builtin_with(&[(Path::new(&guest), path)])?)
-}
-
 /// Refuses what this build cannot do.
-fn check_execution(options: &DriveOptions) -> anyhow::Result<()> {
+pub(crate) fn check_execution(options: &Execution) -> anyhow::Result<()> {
     ensure!(
         options.engine != Engine::Gpu,
         "--engine gpu: this build has no GPU engine; use --engine cpu, which gives the same results"
@@ -231,9 +169,9 @@ fn finish(mut session: Session<'_>, mut host: Box<dyn Host>) -> anyhow::Result<u
     if session.options.strict {
         session.list_missing();
     }
-    if let Some(format) = session.options.report {
+    if let Some(format) = session.options.report.format {
         let report = session.report(&outcome);
-        report::write(&report, format, session.options.report_file.as_deref())?;
+        report::write(&report, format, session.options.report.file.as_deref())?;
     }
     outcome.tell(session.options)
 }

@@ -1,6 +1,6 @@
 //! What to execute in a machine, composed as `docker run` does.
 
-use crate::cli::RunArguments;
+use crate::cli::GuestOptions;
 use crate::tree;
 use anyhow::{Context, bail, ensure};
 use ncpu_engine::{Program, User};
@@ -20,19 +20,19 @@ pub(super) fn guest_path(host: &Path) -> anyhow::Result<String> {
 
 /// The first program of the machine. `host` is set when it comes from the host.
 pub(super) fn compose(
-    arguments: &RunArguments,
+    options: &GuestOptions,
+    words: &[String],
+    terminal: bool,
     root: &RootImage,
     host: Option<&Path>,
 ) -> anyhow::Result<Program> {
     let config = root.config();
     let rom = root.rom()?;
-    let command = match &arguments.entrypoint {
+    let command = match &options.entrypoint {
         // As with docker, an entry point that the user gives makes the image's command void.
-        Some(entry) if !entry.is_empty() => {
-            [std::slice::from_ref(entry), &arguments.command].concat()
-        }
-        Some(_) => arguments.command.clone(),
-        None => config.command(&arguments.command),
+        Some(entry) if !entry.is_empty() => [std::slice::from_ref(entry), words].concat(),
+        Some(_) => words.to_vec(),
+        None => config.command(words),
     };
     let command = if command.is_empty() {
         let exists = |path: &&&str| tree::read(&rom, path.as_bytes()).is_some();
@@ -51,10 +51,10 @@ pub(super) fn compose(
         Some(host) => guest_path(host)?,
         None => command[0].clone(),
     };
-    let wanted = arguments.user.as_deref().unwrap_or(&config.user);
+    let wanted = options.user.as_deref().unwrap_or(&config.user);
     let (user, home) = user(&rom, wanted)?;
-    let environment = environment(arguments, &config.env, &home)?;
-    let directory = match &arguments.workdir {
+    let environment = environment(options, terminal, &config.env, &home)?;
+    let directory = match &options.workdir {
         Some(directory) => directory.clone(),
         None => config.working_dir.clone(),
     };
@@ -74,22 +74,23 @@ pub(super) fn compose(
 
 /// Defaults, then the image's variables, then those of files, then those of options.
 fn environment(
-    arguments: &RunArguments,
+    options: &GuestOptions,
+    terminal: bool,
     image: &[String],
     home: &str,
 ) -> anyhow::Result<Vec<String>> {
     let mut all = vec![format!("PATH={PATH}"), format!("HOME={home}")];
-    if let Some(name) = &arguments.hostname {
+    if let Some(name) = &options.hostname {
         all.push(format!("HOSTNAME={name}"));
     }
-    if arguments.tty {
+    if terminal {
         all.push("TERM=xterm".to_owned());
     }
     for entry in image {
         set(&mut all, entry);
     }
     let mut given = Vec::new();
-    for path in &arguments.env_file {
+    for path in &options.env_file {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("--env-file {}", path.display()))?;
         for (index, line) in text.lines().enumerate() {
@@ -100,7 +101,7 @@ fn environment(
             }
         }
     }
-    for entry in &arguments.env {
+    for entry in &options.env {
         check(entry)?;
         given.push(entry.clone());
     }

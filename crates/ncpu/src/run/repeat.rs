@@ -45,12 +45,12 @@ pub(super) fn run(
     }
     let runs = Runs::of(&reports);
     let (mut report, _) = reports.swap_remove(0);
-    if options.report.is_none() {
+    if options.report.format.is_none() {
         eprint!("{runs}");
     }
     report.runs = Some(runs);
-    if let Some(format) = options.report {
-        report::write(&report, format, options.report_file.as_deref())?;
+    if let Some(format) = options.report.format {
+        report::write(&report, format, options.report.file.as_deref())?;
     }
     Ok(status)
 }

@@ -38,9 +38,9 @@ impl Session<'_> {
     /// Drives the machine until it ends or a rule says stop.
     pub(super) fn run(&mut self, host: &mut dyn Host) -> anyhow::Result<Outcome> {
         let mut rules = Rules {
-            fuel: self.options.fuel,
+            fuel: self.options.execution.fuel,
             pause: self.options.snapshot_at,
-            timeout: self.options.timeout,
+            timeout: self.options.execution.timeout,
         };
         let (mut wall, mut round_trips, mut lifted_pages) = (Duration::ZERO, 0, 0);
         let (reason, stopped) = loop {
@@ -127,7 +127,7 @@ impl Outcome {
         match self.reason {
             Reason::Fuel => eprintln!(
                 "ncpu: stopped: the fuel of {} instructions is used up",
-                options.fuel.unwrap_or(0)
+                options.execution.fuel.unwrap_or(0)
             ),
             // The cursor is wherever the guest left it.
             Reason::Quit => eprintln!("\nncpu: ended by Ctrl-]"),

@@ -1,0 +1,176 @@
+//! Batches on this computer's processor: a machine a thread.
+
+use super::{
+    BatchEngine, BatchError, Case, CaseStreams, Finished, Outcome, Rules, Sink, Summary, Template,
+};
+use crate::drive::{self, drive};
+use crate::folders::Folders;
+use crate::hash::state_hash;
+use crate::machine::Machine;
+use ncpu_alu::NativeAlu;
+use std::any::Any;
+use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+/// Cases taken for each lane: the one it runs and the one it runs next.
+const TAKEN: usize = 2;
+
+/// Runs machines on threads of this process.
+pub struct CpuBatch {
+    template: Template,
+    rules: Rules,
+    lanes: NonZeroUsize,
+}
+
+impl CpuBatch {
+    /// An engine with so many lanes, each a thread. The template's pool needs
+    /// [`Template::frames`].
+    pub fn new(template: Template, rules: Rules, lanes: NonZeroUsize) -> CpuBatch {
+        CpuBatch { template, rules, lanes }
+    }
+}
+
+impl BatchEngine for CpuBatch {
+    fn name(&self) -> &'static str {
+        "cpu"
+    }
+
+    fn lanes(&self) -> usize {
+        self.lanes.get()
+    }
+
+    fn run(
+        &mut self,
+        cases: &mut dyn Iterator<Item = Case>,
+        stop: &AtomicBool,
+        sink: &mut Sink<'_>,
+    ) -> Result<Summary, BatchError> {
+        // Set when no one wants results any more, whatever the reason.
+        let abandoned = AtomicBool::new(false);
+        let is_stopped = || stop.load(Ordering::Relaxed) || abandoned.load(Ordering::Relaxed);
+        let rules = self.rules;
+        let templates =
+            (0..self.lanes.get()).map(|_| self.template.fork()).collect::<Result<Vec<_>, _>>()?;
+        let (give, taken) = channel();
+        let taken = Mutex::new(taken);
+        let (end, ends) = channel();
+        thread::scope(|scope| {
+            // Whichever way this scope is left, the threads find that there is nothing to do.
+            let give = give;
+            for mut template in templates {
+                let (end, taken, is_stopped) = (end.clone(), &taken, &is_stopped);
+                let lane = move || {
+                    while let Some(case) = next(taken) {
+                        if end.send(run_case(&mut template, case, &rules, is_stopped)).is_err() {
+                            break;
+                        }
+                    }
+                };
+                thread::Builder::new().spawn_scoped(scope, lane).map_err(BatchError::Thread)?;
+            }
+            drop(end);
+            let mut cases = cases.fuse();
+            let mut summary = Summary::default();
+            let (mut waiting, mut result) = (0, Ok(()));
+            loop {
+                while waiting < TAKEN * self.lanes.get() && !is_stopped() {
+                    let Some(case) = cases.next() else { break };
+                    if give.send(case).is_err() {
+                        break;
+                    }
+                    waiting += 1;
+                }
+                if waiting == 0 {
+                    break;
+                }
+                let Ok(end) = ends.recv() else { break };
+                waiting -= 1;
+                let Some(finished) = end else {
+                    summary.stopped = true;
+                    continue;
+                };
+                if result.is_err() {
+                    continue;
+                }
+                summary.finished += 1;
+                summary.instructions += finished.instructions;
+                result = sink(finished);
+                abandoned.fetch_or(result.is_err(), Ordering::Relaxed);
+            }
+            result.map_err(BatchError::Sink)?;
+            summary.stopped |= is_stopped();
+            Ok(summary)
+        })
+    }
+}
+
+/// The next case, once there is one; `None` when there will be no more.
+fn next(taken: &Mutex<Receiver<Case>>) -> Option<Case> {
+    // Nothing panics with the lock held.
+    taken.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
+}
+
+/// Runs the machine of a case; `None` if it was stopped before its end.
+fn run_case(
+    template: &mut Template,
+    case: Case,
+    rules: &Rules,
+    is_stopped: &dyn Fn() -> bool,
+) -> Option<Finished> {
+    if is_stopped() {
+        return None;
+    }
+    let failed = |why: String| Some(Finished::failed(case.index, case.label.clone(), why));
+    let mut machine = match guarded(|| template.prepare(&case)) {
+        Ok(Ok(machine)) => machine,
+        Ok(Err(error)) => return failed(error.to_string()),
+        Err(panic) => return failed(panic),
+    };
+    let result = guarded(|| finish(&mut machine, &case, rules, is_stopped));
+    // What made the machine panic may do so again.
+    let dropped = guarded(|| drop(machine));
+    match result.and_then(|finished| dropped.map(|()| finished)) {
+        Ok(finished) => finished,
+        Err(panic) => failed(panic),
+    }
+}
+
+/// Drives a machine to its end.
+fn finish(
+    machine: &mut Machine,
+    case: &Case,
+    rules: &Rules,
+    is_stopped: &dyn Fn() -> bool,
+) -> Option<Finished> {
+    let mut streams = CaseStreams::new(&case.input, rules, is_stopped);
+    let limits = drive::Rules { fuel: rules.fuel, timeout: rules.timeout, pause: None };
+    let (ending, instructions) = machine.with_kernel(|kernel| {
+        let ending = drive(kernel, &NativeAlu, &mut streams, &mut Folders::default(), limits);
+        (ending, kernel.header.retired)
+    });
+    Some(Finished {
+        index: case.index,
+        label: case.label.clone(),
+        outcome: Outcome::of(&ending.reason)?,
+        instructions,
+        state_hash: state_hash(machine),
+        stdout: streams.stdout,
+        stderr: streams.stderr,
+    })
+}
+
+/// Keeps a panic from ending the batch, and gives its message.
+fn guarded<T>(f: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(f)).map_err(|panic| {
+        let panic: &(dyn Any + Send) = &*panic;
+        let text = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied());
+        format!("the machine panicked: {}", text.unwrap_or("no message"))
+    })
+}

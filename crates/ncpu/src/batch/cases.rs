@@ -1,0 +1,291 @@
+//! Inputs of a batch.
+
+use crate::cli::BatchArguments;
+use anyhow::{Context, anyhow, bail, ensure};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use ncpu_engine::batch::{Case, Finished, GuestFile};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// Where cases come from, in order.
+pub(super) enum Source {
+    /// Files, each a standard input.
+    Folder { files: std::vec::IntoIter<PathBuf>, index: u64 },
+    /// Lines of JSON.
+    Lines { from: Box<dyn BufRead>, name: String, line: u64, index: u64 },
+    /// Numbers.
+    Range { numbers: std::ops::Range<u64>, start: u64 },
+}
+
+/// A case that may have to be read yet.
+pub(super) struct Pending {
+    pub(super) index: u64,
+    pub(super) label: String,
+    what: What,
+}
+
+enum What {
+    Case(Box<Case>),
+    /// Standard input is this file.
+    File(PathBuf),
+}
+
+impl Pending {
+    fn of(case: Case) -> Pending {
+        let (index, label) = (case.index, case.label.clone());
+        Pending { index, label, what: What::Case(Box::new(case)) }
+    }
+
+    /// The case, or its end if it cannot be read.
+    pub(super) fn load(self) -> Result<Case, Box<Finished>> {
+        let Pending { index, label, what } = self;
+        match what {
+            What::Case(case) => Ok(*case),
+            What::File(path) => match fs::read(&path) {
+                Ok(input) => Ok(Case { index, label, input, ..Case::default() }),
+                Err(error) => {
+                    let why = format!("cannot read {}: {error}", path.display());
+                    Err(Box::new(Finished::failed(index, label, why)))
+                }
+            },
+        }
+    }
+}
+
+impl Source {
+    /// The source that the command line names.
+    pub(super) fn open(arguments: &BatchArguments) -> anyhow::Result<Source> {
+        if let Some(folder) = &arguments.input_dir {
+            let files = files_of(folder)
+                .with_context(|| format!("--input-dir: cannot list {}", folder.display()))?;
+            ensure!(!files.is_empty(), "--input-dir: no file is in {}", folder.display());
+            return Ok(Source::Folder { files: files.into_iter(), index: 0 });
+        }
+        if let Some(path) = &arguments.jsonl {
+            let from: Box<dyn BufRead> = if path == Path::new("-") {
+                Box::new(io::stdin().lock())
+            } else {
+                let file = File::open(path)
+                    .with_context(|| format!("--jsonl: cannot open {}", path.display()))?;
+                Box::new(BufReader::new(file))
+            };
+            return Ok(Source::Lines { from, name: path.display().to_string(), line: 0, index: 0 });
+        }
+        let numbers = arguments.stdin_range.clone().context("no inputs are given")?;
+        Ok(Source::Range { start: numbers.start, numbers })
+    }
+
+    /// How many cases there are, if that can be told beforehand.
+    pub(super) fn count(&self) -> Option<u64> {
+        match self {
+            Source::Folder { files, .. } => Some(files.len() as u64),
+            Source::Lines { .. } => None,
+            Source::Range { numbers, .. } => Some(numbers.end - numbers.start),
+        }
+    }
+
+    /// The next case; `None` after the last one.
+    ///
+    /// # Errors
+    /// When there is no telling what would come next.
+    pub(super) fn next(&mut self) -> anyhow::Result<Option<Pending>> {
+        match self {
+            Source::Folder { files, index } => Ok(files.next().map(|path| {
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                *index += 1;
+                Pending { index: *index - 1, label: name, what: What::File(path) }
+            })),
+            Source::Range { numbers, start } => Ok(numbers.next().map(|number| {
+                let input = format!("{number}\n").into_bytes();
+                let (index, label) = (number - *start, number.to_string());
+                Pending::of(Case { index, label, input, ..Case::default() })
+            })),
+            Source::Lines { from, name, line, index } => {
+                let mut bytes = Vec::new();
+                while bytes.trim_ascii().is_empty() {
+                    bytes.clear();
+                    *line += 1;
+                    let count = from
+                        .read_until(b'\n', &mut bytes)
+                        .with_context(|| format!("cannot read {name}"))?;
+                    if count == 0 {
+                        return Ok(None);
+                    }
+                }
+                let case =
+                    case_of(&bytes, *index).map_err(|error| anyhow!("{name}:{line}: {error:#}"))?;
+                *index += 1;
+                Ok(Some(Pending::of(case)))
+            }
+        }
+    }
+}
+
+/// The regular files of a folder and what cannot be looked at, in the order of their names.
+fn files_of(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if fs::metadata(&path).map_or(true, |metadata| metadata.is_file()) {
+            files.push(path);
+        }
+    }
+    files.sort_by(|a, b| a.as_os_str().as_bytes().cmp(b.as_os_str().as_bytes()));
+    Ok(files)
+}
+
+/// A line of a `--jsonl` file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    id: Option<Id>,
+    stdin: Option<String>,
+    stdin_base64: Option<String>,
+    args: Option<Vec<String>>,
+    #[serde(default)]
+    env: BTreeMap<String, String>,
+    #[serde(default)]
+    files: BTreeMap<String, Contents>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "an id has to be a string or a whole number")]
+enum Id {
+    Name(String),
+    Number(i64),
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a file has to be a string, or an object with text or base64")]
+enum Contents {
+    Text(String),
+    Object(FileObject),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileObject {
+    text: Option<String>,
+    base64: Option<String>,
+    /// In octal.
+    mode: Option<String>,
+}
+
+/// The case that a line describes.
+fn case_of(line: &[u8], index: u64) -> anyhow::Result<Case> {
+    let line: Line = serde_json::from_slice(line).map_err(|error| {
+        // Of the position, only the column says something.
+        let message = error.to_string();
+        let end = message.rfind(" at line ").unwrap_or(message.len());
+        anyhow!("{} (column {})", &message[..end], error.column())
+    })?;
+    let label = match line.id {
+        Some(Id::Name(name)) => name,
+        Some(Id::Number(number)) => number.to_string(),
+        None => index.to_string(),
+    };
+    let input = bytes_of("stdin", line.stdin, line.stdin_base64)?.unwrap_or_default();
+    let arguments = line.args.map(|words| {
+        words.into_iter().map(|word| no_nul("args", word)).collect::<anyhow::Result<Vec<_>>>()
+    });
+    let mut environment = Vec::new();
+    for (name, value) in line.env {
+        ensure!(!name.is_empty() && !name.contains('='), "env: {name:?} is not a variable's name");
+        environment.push(no_nul("env", format!("{name}={value}"))?);
+    }
+    let mut files = Vec::new();
+    for (path, contents) in line.files {
+        ensure!(path.starts_with('/'), "files: {path:?} is not an absolute path");
+        let object = match contents {
+            Contents::Text(text) => FileObject { text: Some(text), base64: None, mode: None },
+            Contents::Object(object) => object,
+        };
+        let mode = match &object.mode {
+            Some(digits) => match u32::from_str_radix(digits, 8) {
+                Ok(mode) if mode <= 0o7777 => mode,
+                _ => bail!("files: the mode {digits:?} is not octal, as in \"0755\""),
+            },
+            None => 0o644,
+        };
+        let bytes = bytes_of("text", object.text, object.base64)
+            .with_context(|| format!("files: {path}"))?
+            .with_context(|| format!("files: {path} has neither text nor base64"))?;
+        files.push(GuestFile { path: no_nul("files", path)?, mode, bytes });
+    }
+    Ok(Case { index, label, input, arguments: arguments.transpose()?, environment, files })
+}
+
+/// Bytes that are given as text or in base64.
+fn bytes_of(
+    name: &str,
+    text: Option<String>,
+    base64: Option<String>,
+) -> anyhow::Result<Option<Vec<u8>>> {
+    match (text, base64) {
+        (Some(_), Some(_)) => bail!("{name} is given both as text and in base64"),
+        (Some(text), None) => Ok(Some(text.into_bytes())),
+        (None, Some(base64)) => {
+            let bytes = BASE64_STANDARD.decode(base64);
+            Ok(Some(bytes.with_context(|| format!("{name}: not base64"))?))
+        }
+        (None, None) => Ok(None),
+    }
+}
+
+fn no_nul(what: &str, text: String) -> anyhow::Result<Vec<u8>> {
+    ensure!(!text.contains('\0'), "{what}: {text:?} contains a NUL");
+    Ok(text.into_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::case_of;
+    use ncpu_engine::batch::{Case, GuestFile};
+
+    #[test]
+    fn a_line_says_what_a_machine_is_given() {
+        let line = br#"{"id": "a", "stdin_base64": "/wA=", "args": ["-x", "1"], "env": {"B": "2"},
+            "files": {"/a": "text", "/b": {"base64": "AP8=", "mode": "0755"}}}"#;
+        let file = |path: &str, mode, bytes: &[u8]| GuestFile {
+            path: path.into(),
+            mode,
+            bytes: bytes.to_vec(),
+        };
+        let expected = Case {
+            index: 3,
+            label: "a".into(),
+            input: vec![0xff, 0],
+            arguments: Some(vec![b"-x".to_vec(), b"1".to_vec()]),
+            environment: vec![b"B=2".to_vec()],
+            files: vec![file("/a", 0o644, b"text"), file("/b", 0o755, &[0, 0xff])],
+        };
+        assert_eq!(case_of(line, 3).unwrap(), expected);
+        let plain = case_of(br#"{"stdin": "x"}"#, 7).unwrap();
+        assert_eq!((plain.label.as_str(), &*plain.input), ("7", &b"x"[..]));
+    }
+
+    #[test]
+    fn lines_that_say_nothing_sensible() {
+        for (line, why) in [
+            ("[1]", "invalid"),
+            (r#"{"stdn": "x"}"#, "stdn"),
+            (r#"{"stdin": 1}"#, "string"),
+            (r#"{"stdin": "a", "stdin_base64": "YQ=="}"#, "both"),
+            (r#"{"stdin_base64": "?"}"#, "base64"),
+            (r#"{"id": []}"#, "id"),
+            (r#"{"files": {"a": ""}}"#, "absolute"),
+            (r#"{"files": {"/a": {}}}"#, "neither"),
+            (r#"{"files": {"/a": {"text": "", "mode": "9"}}}"#, "octal"),
+            (r#"{"env": {"A=": ""}}"#, "variable"),
+            (r#"{"args": ["\u0000"]}"#, "NUL"),
+        ] {
+            let message = format!("{:#}", case_of(line.as_bytes(), 0).unwrap_err());
+            assert!(message.contains(why), "{line}: {message}");
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! `ncpu batch`: a program in many machines.
+//!
+//! - [`cases`]    inputs: a folder, lines of JSON, a range of numbers
+//! - [`engine`]   what runs the machines
+//! - [`results`]  rows: written as lines of JSON or Parquet, and found again by `--resume`
+//! - `parquet`    the latter, if this build has it
+//! - [`figures`]  counts, the report and the progress bar
+//!
+//! Inputs are read as lanes become free and rows are written as machines end, so that neither has to
+//! fit memory, and what was written when something goes wrong is good.
+
+mod cases;
+mod engine;
+mod figures;
+#[cfg(feature = "parquet")]
+mod parquet;
+mod results;
+
+use crate::cli::BatchArguments;
+use crate::report;
+use crate::run::{Guest, check_execution, limits, status};
+use anyhow::Context;
+use cases::Source;
+use figures::{BatchReport, Progress, Tally};
+use ncpu_engine::batch::{BatchError, Finished, Rules, compact_limits};
+use results::{Earlier, Results};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+use std::cell::RefCell;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Instant;
+
+/// Failures that are told one by one.
+const MOST_TOLD: u64 = 10;
+
+/// Runs a batch and returns the status to end with.
+pub(crate) fn batch(arguments: &BatchArguments) -> anyhow::Result<u8> {
+    check_execution(&arguments.execution)?;
+    let (root, guest) = match Guest::open(&arguments.guest, &arguments.command, false)? {
+        Ok(opened) => opened,
+        Err(status) => return Ok(status),
+    };
+    let program = guest.name(&arguments.command);
+    let limits = limits(&arguments.guest, compact_limits(arguments.mem));
+    let rules = Rules {
+        fuel: arguments.execution.fuel,
+        timeout: arguments.execution.timeout,
+        output: arguments.output_limit,
+    };
+    let mut engine = match engine::start(root, &guest, limits, rules, arguments.lanes)? {
+        Ok(engine) => engine,
+        Err(status) => return Ok(status),
+    };
+    let mut source = Source::open(arguments)?;
+    let (results, earlier) = results::open(arguments.out.as_deref(), arguments.resume)?;
+    let signals = Signals::catch().context("cannot catch signals")?;
+    let left = source.count().map(|count| count.saturating_sub(earlier.len()));
+    let recorder = RefCell::new(Recorder {
+        results,
+        tally: Tally::default(),
+        progress: Progress::new(left, arguments.out.is_some()),
+    });
+    let fatal = RefCell::new(None);
+    let start = Instant::now();
+    let outcome = {
+        let mut cases = std::iter::from_fn(|| {
+            next(&mut source, &earlier, &recorder).unwrap_or_else(|error| {
+                *fatal.borrow_mut() = Some(error);
+                None
+            })
+        });
+        let mut sink = |finished| recorder.borrow_mut().record(&finished);
+        engine.run(&mut cases, &signals.stop, &mut sink)
+    };
+    let wall = start.elapsed();
+    let Recorder { results, tally, progress } = recorder.into_inner();
+    progress.end();
+    let name = || match &arguments.out {
+        Some(path) => format!("cannot write {}", path.display()),
+        None => "cannot write to standard output".to_owned(),
+    };
+    let written = match &outcome {
+        Err(BatchError::Sink(_)) => results.abandon(),
+        _ => results.finish().with_context(name)?,
+    };
+    match outcome {
+        Ok(_) => {}
+        Err(BatchError::Sink(error)) => {
+            return Err(error)
+                .with_context(|| format!("{}; the {written} results before are kept", name()));
+        }
+        Err(error) => return Err(error.into()),
+    }
+    if let Some(error) = fatal.into_inner() {
+        return Err(error.context(format!("the batch ended early, with {written} results kept")));
+    }
+    let signal = signals.caught();
+    let report = BatchReport::new(&*engine, program, &tally, earlier.len(), wall, signal.is_some());
+    eprint!("{}", report.summary());
+    if let Some(format) = arguments.report.format {
+        report::write(&report, format, arguments.report.file.as_deref())?;
+    }
+    let all = tally.and(&earlier.tally);
+    Ok(match signal {
+        Some(signal) => status::SIGNAL + signal,
+        None if all.failed != 0 => status::FAILED,
+        None if all.cut() != 0 => status::CUT,
+        None => 0,
+    })
+}
+
+/// The next case that has no result yet. Those that cannot be loaded are recorded as failed.
+fn next(
+    source: &mut Source,
+    earlier: &Earlier,
+    recorder: &RefCell<Recorder>,
+) -> anyhow::Result<Option<ncpu_engine::batch::Case>> {
+    while let Some(pending) = source.next()? {
+        if earlier.has(pending.index, &pending.label)? {
+            continue;
+        }
+        match pending.load() {
+            Ok(case) => return Ok(Some(case)),
+            Err(failed) => recorder.borrow_mut().record(&failed)?,
+        }
+    }
+    Ok(None)
+}
+
+/// Takes each end of a machine.
+struct Recorder {
+    results: Box<dyn Results>,
+    tally: Tally,
+    progress: Progress,
+}
+
+impl Recorder {
+    fn record(&mut self, finished: &Finished) -> io::Result<()> {
+        self.results.push(finished)?;
+        self.tally.add(finished);
+        self.progress.advance(&self.tally);
+        if let ncpu_engine::batch::Outcome::Failed(why) = &finished.outcome {
+            if self.tally.failed <= MOST_TOLD {
+                self.progress.tell(&format!("ncpu: {}: {why}", finished.label));
+            } else if self.tally.failed == MOST_TOLD + 1 {
+                self.progress.tell("ncpu: more have failed; their rows say why");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Ctrl-C and SIGTERM, which end the batch in good order; a second one ends it at once.
+struct Signals {
+    stop: Arc<AtomicBool>,
+    number: Arc<AtomicUsize>,
+}
+
+impl Signals {
+    fn catch() -> io::Result<Signals> {
+        let signals = Signals { stop: Arc::default(), number: Arc::default() };
+        for signal in [SIGINT, SIGTERM] {
+            // In this order: at the first signal, there is no stop yet.
+            let status = i32::from(status::SIGNAL) + signal;
+            flag::register_conditional_shutdown(signal, status, Arc::clone(&signals.stop))?;
+            flag::register_usize(signal, Arc::clone(&signals.number), signal as usize)?;
+            flag::register(signal, Arc::clone(&signals.stop))?;
+        }
+        Ok(signals)
+    }
+
+    fn caught(&self) -> Option<u8> {
+        Some(self.number.load(Ordering::Relaxed) as u8).filter(|&number| number != 0)
+    }
+}

@@ -1,0 +1,256 @@
+//! Rows: one for each machine.
+//!
+//! Lines of JSON are the default. A stream of bytes is text in `stdout` and `stderr` if it is UTF-8,
+//! and otherwise stands in `stdout_base64` or `stderr_base64` instead. See `docs/batch.md`.
+
+use super::figures::{Tally, ended};
+use anyhow::{Context, bail, ensure};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use ncpu_engine::batch::{Captured, Finished, Outcome};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
+use std::path::Path;
+
+/// Takes rows.
+pub(super) trait Results {
+    /// Writes a row.
+    fn push(&mut self, finished: &Finished) -> io::Result<()>;
+
+    /// Completes what was written; how many rows that is.
+    fn finish(self: Box<Self>) -> io::Result<u64>;
+
+    /// Makes the best of what was written when writing has failed; how many rows that is.
+    fn abandon(self: Box<Self>) -> u64;
+}
+
+/// Rows of a batch that is gone on with.
+#[derive(Debug, Default)]
+pub(super) struct Earlier {
+    labels: HashMap<u64, String>,
+    pub(super) tally: Tally,
+}
+
+impl Earlier {
+    /// How many there are.
+    pub(super) fn len(&self) -> u64 {
+        self.labels.len() as u64
+    }
+
+    /// Whether there is a row for a case.
+    ///
+    /// # Errors
+    /// When it has another label: it is of another batch.
+    pub(super) fn has(&self, index: u64, label: &str) -> anyhow::Result<bool> {
+        match self.labels.get(&index) {
+            Some(other) if other == label => Ok(true),
+            Some(other) => bail!(
+                "--resume: the results are of other inputs: machine {index} was {other:?} and \
+                 would now be {label:?}"
+            ),
+            None => Ok(false),
+        }
+    }
+}
+
+/// Opens the place where rows go, and finds those that are there already.
+pub(super) fn open(
+    path: Option<&Path>,
+    resume: bool,
+) -> anyhow::Result<(Box<dyn Results>, Earlier)> {
+    let Some(path) = path else {
+        return Ok((Box::new(Lines::new(Box::new(io::stdout()), None)), Earlier::default()));
+    };
+    let name = path.display();
+    let is_taken = path.metadata().is_ok_and(|file| file.is_file() && file.len() != 0);
+    ensure!(
+        resume || !is_taken,
+        "{name} has results already; give --resume to go on with them, or another --out"
+    );
+    if path.extension().is_some_and(|extension| extension == "parquet") {
+        ensure!(
+            !resume,
+            "--resume: a Parquet file cannot be gone on with; use --out FILE.jsonl, which can"
+        );
+        return open_parquet(path).map(|results| (results, Earlier::default()));
+    }
+    let (file, earlier) = open_lines(path).with_context(|| format!("--out {name}"))?;
+    Ok((Box::new(Lines::new(Box::new(file.try_clone()?), Some(file))), earlier))
+}
+
+#[cfg(feature = "parquet")]
+fn open_parquet(path: &Path) -> anyhow::Result<Box<dyn Results>> {
+    let create = || Ok(Box::new(super::parquet::Parquet::new(File::create(path)?)?));
+    let results: io::Result<_> = create();
+    Ok(results.with_context(|| format!("--out {}", path.display()))?)
+}
+
+#[cfg(not(feature = "parquet"))]
+fn open_parquet(path: &Path) -> anyhow::Result<Box<dyn Results>> {
+    bail!(
+        "--out {}: this build writes no Parquet; use FILE.jsonl, or build it with \
+         `cargo build --release --features parquet`",
+        path.display()
+    )
+}
+
+/// A row as a line of JSON.
+#[derive(Serialize)]
+struct Row<'r> {
+    index: u64,
+    label: &'r str,
+    ended: &'static str,
+    exit: Option<u8>,
+    signal: Option<u8>,
+    instructions: u64,
+    /// 128 bits in hexadecimal.
+    state_hash: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stdout: Option<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stdout_base64: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stderr: Option<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stderr_base64: Option<String>,
+    truncated: bool,
+    error: Option<&'r str>,
+}
+
+fn text_or_base64(stream: &Captured) -> (Option<&str>, Option<String>) {
+    match std::str::from_utf8(&stream.bytes) {
+        Ok(text) => (Some(text), None),
+        Err(_) => (None, Some(BASE64_STANDARD.encode(&stream.bytes))),
+    }
+}
+
+/// Exit status, signal and error of an outcome.
+pub(super) fn details(outcome: &Outcome) -> (Option<u8>, Option<u8>, Option<&str>) {
+    match outcome {
+        Outcome::Exited(status) => (Some(*status), None, None),
+        Outcome::Signalled(signal) => (None, Some(*signal), None),
+        Outcome::Failed(why) => (None, None, Some(why)),
+        Outcome::Fuel | Outcome::Timeout | Outcome::Deadlock => (None, None, None),
+    }
+}
+
+/// The state's hash in hexadecimal, if there was a machine.
+pub(super) fn hash(finished: &Finished) -> Option<String> {
+    let there = !matches!(finished.outcome, Outcome::Failed(_));
+    there.then(|| format!("{:032x}", finished.state_hash))
+}
+
+pub(super) fn is_truncated(finished: &Finished) -> bool {
+    finished.stdout.is_truncated() || finished.stderr.is_truncated()
+}
+
+impl<'r> Row<'r> {
+    fn of(finished: &'r Finished) -> Row<'r> {
+        let (exit, signal, error) = details(&finished.outcome);
+        let (stdout, stdout_base64) = text_or_base64(&finished.stdout);
+        let (stderr, stderr_base64) = text_or_base64(&finished.stderr);
+        Row {
+            index: finished.index,
+            label: &finished.label,
+            ended: ended(&finished.outcome),
+            exit,
+            signal,
+            instructions: finished.instructions,
+            state_hash: hash(finished),
+            stdout,
+            stdout_base64,
+            stderr,
+            stderr_base64,
+            truncated: is_truncated(finished),
+            error,
+        }
+    }
+}
+
+/// Lines of JSON.
+struct Lines {
+    out: Box<dyn Write>,
+    /// The file that `out` writes to, if it is one that can be cut.
+    file: Option<File>,
+    line: Vec<u8>,
+    rows: u64,
+}
+
+impl Lines {
+    fn new(out: Box<dyn Write>, file: Option<File>) -> Lines {
+        let file = file.filter(|file| file.metadata().is_ok_and(|metadata| metadata.is_file()));
+        Lines { out, file, line: Vec::new(), rows: 0 }
+    }
+}
+
+impl Results for Lines {
+    fn push(&mut self, finished: &Finished) -> io::Result<()> {
+        self.line.clear();
+        serde_json::to_writer(&mut self.line, &Row::of(finished))?;
+        self.line.push(b'\n');
+        let start = self.file.as_mut().map(|file| file.stream_position()).transpose()?;
+        // A row a write: it is there as soon as its machine has ended, and whole.
+        let result = self.out.write_all(&self.line).and_then(|()| self.out.flush());
+        if let (Err(_), Some(file), Some(start)) = (&result, &self.file, start) {
+            // If that fails too, --resume cuts the torn line off.
+            _ = file.set_len(start);
+        }
+        self.rows += u64::from(result.is_ok());
+        result
+    }
+
+    fn finish(self: Box<Self>) -> io::Result<u64> {
+        Ok(self.rows)
+    }
+
+    fn abandon(self: Box<Self>) -> u64 {
+        self.rows
+    }
+}
+
+/// What has to be known of a row that is there already.
+#[derive(Deserialize)]
+struct Known {
+    index: u64,
+    label: String,
+    ended: String,
+}
+
+/// Opens a file of rows to append to. A last line that is not whole is cut off.
+fn open_lines(path: &Path) -> anyhow::Result<(File, Earlier)> {
+    let mut file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+    if file.is_err() {
+        // What can only be written to has no rows.
+        file = OpenOptions::new().write(true).open(path);
+    }
+    let mut file = file?;
+    let mut earlier = Earlier::default();
+    if !file.metadata()?.is_file() {
+        return Ok((file, earlier));
+    }
+    let mut lines = BufReader::new(&file);
+    let (mut line, mut whole) = (Vec::new(), 0);
+    for number in 1.. {
+        line.clear();
+        let count = lines.read_until(b'\n', &mut line)?;
+        if line.last() != Some(&b'\n') {
+            break;
+        }
+        let known: Known = serde_json::from_slice(&line)
+            .with_context(|| format!("line {number} is no result of a batch"))?;
+        ensure!(
+            earlier.tally.count(&known.ended),
+            "line {number}: no machine ends by {}",
+            known.ended
+        );
+        earlier.labels.insert(known.index, known.label);
+        whole += count as u64;
+    }
+    drop(lines);
+    file.set_len(whole)?;
+    file.seek(SeekFrom::Start(whole))?;
+    Ok((file, earlier))
+}

@@ -1,0 +1,281 @@
+//! `ncpu batch`.
+
+mod support;
+
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+use support::{CAT, FOREVER, Folder, HELLO, ncpu, report, text, with_input};
+
+/// Table sizes and memory of a batch's machines, for `ncpu run`.
+const COMPACT: [&str; 4] = [
+    "--mem",
+    "16M",
+    "--limit",
+    "tasks=32,mappings=1024,files=256,inodes=1024,dentries=1024,objects=32,console=4096",
+];
+
+fn rows(lines: &[u8]) -> BTreeMap<u64, Value> {
+    let rows =
+        text(lines).lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<_>>();
+    let count = rows.len();
+    let by_index: BTreeMap<_, _> =
+        rows.into_iter().map(|row: Value| (row["index"].as_u64().unwrap(), row)).collect();
+    assert_eq!(by_index.len(), count, "an index comes twice");
+    by_index
+}
+
+fn batch(options: &[&str], program: &Path) -> Output {
+    ncpu().arg("batch").args(options).arg(program).output().unwrap()
+}
+
+#[test]
+fn each_machine_gives_what_run_gives_with_its_input() {
+    let folder = Folder::new();
+    let program = folder.program("cat", CAT);
+    fs::create_dir(folder.path("inputs")).unwrap();
+    let inputs: Vec<Vec<u8>> =
+        [0, 1, 4095, 4096, 4097, 20_000].map(|size| vec![b'x'; size]).to_vec();
+    for (number, input) in inputs.iter().enumerate() {
+        folder.file(&format!("inputs/{number}"), input);
+    }
+    let inputs_folder = folder.path("inputs");
+    let mut all = Vec::new();
+    for lanes in ["1", "2", "64"] {
+        let options = ["--lanes", lanes, "--input-dir", inputs_folder.to_str().unwrap()];
+        let output = batch(&options, &program);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        all.push(rows(&output.stdout));
+    }
+    assert!(all[0] == all[1] && all[0] == all[2]);
+    for (number, input) in inputs.iter().enumerate() {
+        let mut command = ncpu();
+        command.args(["run", "--report", "json"]).args(COMPACT).arg(&program);
+        let alone = with_input(&mut command, input);
+        let report = report(&alone);
+        let row = &all[0][&(number as u64)];
+        assert_eq!(row["label"], number.to_string());
+        assert_eq!((&row["ended"], &row["exit"]), (&json!("exited"), &json!(0)));
+        assert_eq!(row["instructions"], report["instructions"]);
+        assert_eq!(row["state_hash"], report["state_hash"], "{} bytes", input.len());
+        assert_eq!(row["stdout"].as_str().unwrap().as_bytes(), alone.stdout);
+        assert_eq!((&row["stderr"], &row["truncated"]), (&json!(""), &json!(false)));
+    }
+}
+
+#[test]
+fn numbers_are_inputs_too() {
+    let folder = Folder::new();
+    let program = folder.program("cat", CAT);
+    let output = batch(&["--stdin-range", "98..101", "--report", "json"], &program);
+    let stdout: Vec<_> =
+        rows(&output.stdout).into_values().map(|row| row["stdout"].clone()).collect();
+    assert_eq!(stdout, ["98\n", "99\n", "100\n"]);
+    let report = report(&output);
+    assert_eq!((&report["machines"], &report["engine"]), (&json!(3), &json!("cpu")));
+    assert_eq!(report["ended"]["exited"], 3);
+    // A block is 13 instructions, and 11 are around them.
+    assert_eq!(report["instructions"], 3 * 24);
+    assert!(text(&output.stderr).contains("3 machines in "));
+}
+
+#[test]
+fn lines_of_json_are_inputs_too() {
+    let folder = Folder::new();
+    let program = folder.program("cat", CAT);
+    let lines = folder.file(
+        "cases",
+        b"{\"id\": \"a\", \"stdin\": \"text\"}\n\n{\"stdin_base64\": \"/wAK\"}\n{}\n{\"files\": {\"/proc/no\": \"\"}}",
+    );
+    let output = batch(&["--jsonl", lines.to_str().unwrap(), "--output-limit", "2"], &program);
+    // The last one could not be made.
+    assert_eq!(output.status.code(), Some(125));
+    let rows = rows(&output.stdout);
+    assert_eq!(rows.len(), 4);
+    assert_eq!(rows[&0]["label"], "a");
+    assert_eq!((&rows[&0]["stdout"], &rows[&0]["truncated"]), (&json!("te"), &json!(true)));
+    // 0xff and 0, by `printf '\377\0' | base64`.
+    assert_eq!((&rows[&1]["stdout_base64"], &rows[&1]["stdout"]), (&json!("/wA="), &Value::Null));
+    assert_eq!((&rows[&2]["stdout"], &rows[&2]["truncated"]), (&json!(""), &json!(false)));
+    assert_eq!((&rows[&3]["ended"], &rows[&3]["exit"]), (&json!("failed"), &Value::Null));
+    assert!(rows[&3]["error"].as_str().unwrap().contains("/proc/no"));
+
+    let lines = folder.file("cases", b"{\"stdin\": \"x\"}\n\n{\"stdin\": 1}\n");
+    let output = batch(&["--jsonl", lines.to_str().unwrap()], &program);
+    assert_eq!(output.status.code(), Some(125));
+    assert!(text(&output.stderr).contains("cases:3: "), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stdout).lines().count(), 1);
+
+    let mut command = ncpu();
+    let output = with_input(command.args(["batch", "--jsonl", "-"]).arg(&program), b"{}\n{}\n");
+    assert_eq!((output.status.code(), text(&output.stdout).lines().count()), (Some(0), 2));
+}
+
+#[test]
+fn statuses() {
+    let folder = Folder::new();
+    let range = ["--stdin-range", "0..3", "--fuel", "1000"];
+    for (name, words, status, ended) in [
+        ("hello", HELLO, 0, "exited"),
+        ("signal", &[0], 0, "signalled"),
+        ("forever", FOREVER, 124, "fuel"),
+    ] {
+        let output = batch(&range, &folder.program(name, words));
+        assert_eq!(output.status.code(), Some(status), "{name}");
+        for row in rows(&output.stdout).values() {
+            assert_eq!(row["ended"], ended);
+        }
+    }
+    let output = batch(&range, &folder.path("nothing"));
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(127), 0));
+    let output = batch(&range, &folder.file("text", b"text"));
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(126), 0));
+}
+
+#[test]
+fn an_unreadable_input_fails_alone() {
+    let folder = Folder::new();
+    let program = folder.program("cat", CAT);
+    fs::create_dir_all(folder.path("inputs/folder")).unwrap();
+    folder.file("inputs/a", b"A");
+    std::os::unix::fs::symlink("nowhere", folder.path("inputs/b")).unwrap();
+    folder.file("inputs/c", b"C");
+    let output = batch(&["--input-dir", folder.path("inputs").to_str().unwrap()], &program);
+    assert_eq!(output.status.code(), Some(125));
+    let rows = rows(&output.stdout);
+    let labels: Vec<_> = rows.values().map(|row| (&row["label"], &row["ended"])).collect();
+    let expected = [("a", "exited"), ("b", "failed"), ("c", "exited")];
+    assert_eq!(
+        labels,
+        expected.map(|(label, ended)| (json!(label), json!(ended))).each_ref().map(|(a, b)| (a, b))
+    );
+    assert!(text(&output.stderr).contains("inputs/b"));
+}
+
+#[test]
+fn a_batch_is_gone_on_with() {
+    let folder = Folder::new();
+    let program = folder.program("cat", CAT);
+    let out = folder.path("out.jsonl");
+    let options = |range: &'static str| {
+        vec![
+            "--stdin-range".to_owned(),
+            range.to_owned(),
+            "--out".to_owned(),
+            out.display().to_string(),
+        ]
+    };
+    let run =
+        |options: &[String]| ncpu().arg("batch").args(options).arg(&program).output().unwrap();
+    assert_eq!(run(&options("0..10")).status.code(), Some(0));
+    let whole = rows(&fs::read(&out).unwrap());
+    assert_eq!(whole.len(), 10);
+
+    let refused = run(&options("0..10"));
+    assert_eq!(refused.status.code(), Some(125));
+    assert!(text(&refused.stderr).contains("--resume"));
+
+    // Three rows and a torn one.
+    let lines = text(&fs::read(&out).unwrap());
+    let three: String = lines.split_inclusive('\n').take(3).collect();
+    fs::write(&out, three + "{\"index\": 9, \"la").unwrap();
+    let resume =
+        [options("0..10"), vec!["--resume".to_owned(), "--report".to_owned(), "json".to_owned()]]
+            .concat();
+    let output = run(&resume);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let report = report(&output);
+    assert_eq!((&report["machines"], &report["earlier"]), (&json!(7), &json!(3)));
+    assert_eq!(rows(&fs::read(&out).unwrap()), whole);
+
+    let other = run(&[options("5..15"), vec!["--resume".to_owned()]].concat());
+    assert_eq!(other.status.code(), Some(125));
+    assert!(text(&other.stderr).contains("other inputs"), "{}", text(&other.stderr));
+
+    fs::write(&out, "no result\n").unwrap();
+    let output = run(&resume);
+    assert_eq!(output.status.code(), Some(125));
+    assert!(text(&output.stderr).contains("line 1"));
+}
+
+#[test]
+fn an_interrupt_keeps_results() {
+    let folder = Folder::new();
+    let (out, program) = (folder.path("out.jsonl"), folder.program("forever", FOREVER));
+    // Machines of 10,000 instructions without number.
+    let mut command = ncpu();
+    command.args(["batch", "--stdin-range", "0..1000000000", "--fuel", "10000", "--out"]);
+    let mut child = command.arg(&out).arg(&program).stderr(Stdio::piped()).spawn().unwrap();
+    let start = Instant::now();
+    while fs::metadata(&out).map_or(0, |file| file.len()) < 1000 {
+        assert!(start.elapsed() < Duration::from_secs(60));
+        sleep(Duration::from_millis(10));
+    }
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let rows = rows(&fs::read(&out).unwrap());
+    assert!(!rows.is_empty() && rows.values().all(|row| row["instructions"] == 10_000));
+}
+
+#[test]
+fn a_full_disk_is_told() {
+    let folder = Folder::new();
+    let output =
+        batch(&["--stdin-range", "0..9", "--out", "/dev/full"], &folder.program("cat", CAT));
+    assert_eq!(output.status.code(), Some(125));
+    let message = text(&output.stderr);
+    assert!(message.contains("/dev/full") && message.contains("No space left"), "{message}");
+    assert!(message.contains("0 results before are kept"), "{message}");
+}
+
+#[test]
+fn parquet_is_a_feature() {
+    let folder = Folder::new();
+    let (out, program) = (folder.path("out.parquet"), folder.program("cat", CAT));
+    let options = ["--stdin-range", "0..9", "--out", out.to_str().unwrap()];
+    let output = batch(&options, &program);
+    if cfg!(feature = "parquet") {
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let file = fs::read(&out).unwrap();
+        assert!(file.starts_with(b"PAR1") && file.ends_with(b"PAR1"));
+    } else {
+        assert_eq!(output.status.code(), Some(125));
+        assert!(text(&output.stderr).contains("--features parquet"), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn options_that_make_no_sense() {
+    let folder = Folder::new();
+    let program = folder.program("cat", CAT);
+    let empty = folder.path("empty");
+    fs::create_dir(&empty).unwrap();
+    let range = ["--stdin-range", "0..1"];
+    let cases: &[(&[&str], &str)] = &[
+        (&[], "--input-dir"),
+        (&["--stdin-range", "0..1", "--input-dir", "/tmp"], "cannot be used with"),
+        (&["--stdin-range", "5..5"], "no number"),
+        (&["--stdin-range", "5"], "range"),
+        (&["--input-dir", "/no/such/folder"], "No such file"),
+        (&["--input-dir", empty.to_str().unwrap()], "no file"),
+        (&["--jsonl", "/no/such/file"], "No such file"),
+        (&[range[0], range[1], "--lanes", "0"], "1 or more"),
+        (&[range[0], range[1], "--resume"], "--out"),
+        (&[range[0], range[1], "--out", "/no/such/folder/x"], "No such file"),
+        (&[range[0], range[1], "--out", "x.parquet", "--resume"], "jsonl"),
+        (&[range[0], range[1], "--engine", "gpu"], "--engine cpu"),
+        (&[range[0], range[1], "--alu", "neural"], "--alu native"),
+    ];
+    for (options, expected) in cases {
+        let output = batch(options, &program);
+        let message = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(125), "{options:?}: {message}");
+        assert!(message.contains(expected), "{options:?}: {message}");
+        assert_eq!(text(&output.stdout), "", "{options:?}");
+    }
+}
