@@ -78,6 +78,9 @@ impl Kernel<'_> {
                 if self.header.host_requests != 0 {
                     return Stop::Host;
                 }
+                if crate::tty::console::is_asked(self) {
+                    return Stop::Input;
+                }
                 if self.header.retired >= end {
                     return Stop::Budget;
                 }

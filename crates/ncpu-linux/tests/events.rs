@@ -325,6 +325,45 @@ fn directories_report_their_entries() {
 }
 
 #[test]
+fn a_look_at_input_that_may_be_there_asks_for_it() {
+    use ncpu_linux::tty::console::{close_input, push_input, set_live};
+    boot(false, |p| {
+        let asks = |result| result == Err(Block::SleepOnce(ncpu_linux::Channel::Host, None));
+        let record = p.put(512, &[0, 0, 0, 0, 1, 0, 0, 0]);
+        let time = p.put(528, &[0; 16]);
+        let set = p.put(544, &word(1));
+        let epoll = p.ok(20, &[0]);
+        assert_eq!(control(p, epoll, ADD, 0, EPOLLIN | EPOLLONESHOT), Errno(0));
+        let buffer = p.buffer;
+        p.ok(25, &[0, 4, O_NONBLOCK]);
+        let looks: [(u32, &[u64]); 5] = [
+            (73, &[record, 1, time, 0, 8]),
+            (72, &[1, set, 0, 0, time, 0]),
+            (22, &[epoll, buffer, 1, 0, 0, 8]),
+            (29, &[0, 0x541b, buffer]), // FIONREAD
+            (63, &[0, buffer, 1]),
+        ];
+        for (number, arguments) in looks {
+            assert!(asks(p.call(number, arguments)), "{number}");
+            assert_eq!(push_input(p.k, b"x"), 1);
+            let value = p.again(number, arguments).unwrap();
+            assert_eq!(value, u64::from(number != 29), "{number}");
+            if number != 63 {
+                assert_eq!(p.read(0, 8), b"x");
+            }
+        }
+        // What is live has come or not.
+        set_live(p.k, true);
+        assert_eq!(p.poll(0, 1), 0);
+        set_live(p.k, false);
+        assert!(asks(p.call(73, &[record, 1, time, 0, 8])));
+        close_input(p.k);
+        assert_eq!(p.poll(0, 1), 0x10);
+        assert_eq!(p.read(0, 8), b"");
+    });
+}
+
+#[test]
 fn only_those_who_wait_for_it_ask_the_host_for_input() {
     use ncpu_linux::tty::console::waits_for_input;
     boot(false, |p| {
