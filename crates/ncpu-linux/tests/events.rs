@@ -324,6 +324,51 @@ fn directories_report_their_entries() {
     });
 }
 
+/// Not when the last name goes but when the last use ends, and before the directory's own event.
+#[test]
+fn a_watched_file_is_gone_when_it_is_closed() {
+    const ATTRIB: u32 = 4;
+    const CLOSE_WRITE: u32 = 8;
+    const DELETE: u32 = 0x200;
+    const DELETE_SELF: u32 = 0x400;
+    const UNMOUNT: u32 = 0x2000;
+    const IGNORED: u32 = 0x8000;
+    const ISDIR: u32 = 0x4000_0000;
+    boot(false, |p| {
+        let event = |watch: u32, mask: u32, name: &str| (watch, mask, false, name.to_string());
+        let fd = p.ok(26, &[O_NONBLOCK]);
+        let file = p.open("/tmp/a", 0o102).unwrap();
+        let path = p.put(0, b"/tmp/a\0");
+        assert_eq!(p.ok(27, &[fd, path, u64::from(ATTRIB | CLOSE_WRITE | DELETE_SELF)]), 1);
+        let directory = p.put(16, b"/tmp\0");
+        assert_eq!(p.ok(27, &[fd, directory, u64::from(DELETE)]), 2);
+        p.ok(35, &[FDCWD, path, 0]);
+        assert_eq!(events(p, fd), [event(1, ATTRIB, ""), event(2, DELETE, "a")]);
+        p.ok(57, &[file]);
+        assert_eq!(
+            events(p, fd),
+            [event(1, CLOSE_WRITE, ""), event(1, DELETE_SELF, ""), event(1, IGNORED, "")]
+        );
+
+        let path = p.put(0, b"/tmp/d\0");
+        p.ok(34, &[FDCWD, path, 0o700]);
+        assert_eq!(p.ok(27, &[fd, path, u64::from(DELETE_SELF)]), 3);
+        p.ok(35, &[FDCWD, path, 0x200]);
+        assert_eq!(
+            events(p, fd),
+            [event(3, DELETE_SELF, ""), event(3, IGNORED, ""), event(2, DELETE | ISDIR, "d")]
+        );
+
+        let path = p.put(0, b"/tmp/d\0");
+        p.ok(34, &[FDCWD, path, 0o700]);
+        let kind = p.put(16, b"tmpfs\0");
+        p.ok(40, &[0, path, kind, 0, 0]);
+        assert_eq!(p.ok(27, &[fd, path, u64::from(ATTRIB)]), 4);
+        p.ok(39, &[path, 0]);
+        assert_eq!(events(p, fd), [event(4, UNMOUNT, ""), event(4, IGNORED, "")]);
+    });
+}
+
 #[test]
 fn a_look_at_input_that_may_be_there_asks_for_it() {
     use ncpu_linux::tty::console::{close_input, push_input, set_live};

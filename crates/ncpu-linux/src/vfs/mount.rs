@@ -4,6 +4,7 @@ use super::inode::{self, Place};
 use super::walk::{self, FOLLOW};
 use super::{AT_FDCWD, Mount, Node, access, tree};
 use crate::image::Kernel;
+use crate::ipc::inotify::notify;
 use crate::rom::{S_IFCHR, S_IFDIR, S_IFLNK, makedev};
 use crate::{Errno, SysResult};
 
@@ -375,8 +376,12 @@ pub fn umount2(k: &mut Kernel<'_>, target: u64, flags: u32) -> SysResult {
         // Nothing refers to its nodes any more but their own directories.
         for index in 0..k.inodes.len() {
             if k.inodes[index].mode != 0 && k.inodes[index].filesystem == at as u32 {
+                /// inotify(7): the file system is unmounted.
+                const UNMOUNT: u32 = 0x2000;
+                let node = Node::overlay(index);
+                notify(k, Node::NONE, node, UNMOUNT, 0, &[]);
                 k.inodes[index].links = 0;
-                inode::collect(k, Node::overlay(index));
+                inode::collect(k, node);
             }
         }
     }

@@ -15,7 +15,6 @@ mod event {
     pub(super) const MOVED_TO: u32 = 0x80;
     pub(super) const CREATE: u32 = 0x100;
     pub(super) const DELETE: u32 = 0x200;
-    pub(super) const DELETE_SELF: u32 = 0x400;
     pub(super) const MOVE_SELF: u32 = 0x800;
     pub(super) const ATTRIB: u32 = 4;
     pub(super) const ISDIR: u32 = 1 << 30;
@@ -95,14 +94,11 @@ fn forget_link(k: &mut Kernel<'_>, dir: Node, name: &[u8], node: Node) {
         add_links(k, node, -1);
     }
     let gone = k.inodes[at].links == 0;
-    if gone && k.inodes[at].references != 0 && !is_directory(k.inodes[at].mode) {
+    if gone && k.inodes[at].references != 0 {
         dir::remember(k, at, dir, name);
     }
     if !is_directory(k.inodes[at].mode) {
         notify(k, Node::NONE, node, event::ATTRIB, 0, &[]);
-    }
-    if gone {
-        notify(k, Node::NONE, node, event::DELETE_SELF, 0, &[]);
     }
     inode::collect(k, node);
 }
