@@ -159,8 +159,8 @@ pub struct Inode {
     pub filesystem: u32,
     /// F_SEAL_* bits of a memfd.
     pub seals: u32,
-    /// Open files that may write to it.
-    pub writers: u32,
+    /// Keeps the record free of padding.
+    pub reserved: u32,
 }
 
 /// Bits of [`Inode::flags`].

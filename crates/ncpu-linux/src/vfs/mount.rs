@@ -28,6 +28,12 @@ pub mod kind {
 
 /// MS_RDONLY.
 pub const RDONLY: u32 = 1;
+/// MS_NOSUID: set-user-ID and set-group-ID bits do nothing.
+pub(crate) const NOSUID: u32 = 2;
+/// MS_NODEV: devices cannot be opened.
+pub(crate) const NODEV: u32 = 4;
+/// MS_NOEXEC: files cannot be executed, nor mapped for execution.
+pub(crate) const NOEXEC: u32 = 8;
 /// MS_REMOUNT.
 const REMOUNT: u32 = 32;
 /// MS_BIND.
@@ -37,8 +43,10 @@ const MOVE: u32 = 8192;
 /// MS_REC, MS_UNBINDABLE, MS_PRIVATE, MS_SLAVE, MS_SHARED: propagation, of which there is none.
 const REC: u32 = 16384;
 const PROPAGATION: u32 = 0xf << 17;
-/// MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_NOATIME and the like, which are kept for display.
-const KEPT: u32 = 0x0020_0c0f | RDONLY;
+/// Flags that statfs(2) shows with the same bits: the above, MS_NOATIME, MS_NODIRATIME.
+pub(super) const SHOWN: u32 = 0xc00 | RDONLY | NOSUID | NODEV | NOEXEC;
+/// Flags that are kept: also MS_RELATIME.
+const KEPT: u32 = 0x0020_0000 | SHOWN;
 
 /// Minor number of the first mount's device; the major number is 0, as for all file systems without
 /// a disk.
@@ -76,12 +84,14 @@ pub(crate) fn of(k: &Kernel<'_>, node: Node) -> usize {
     }
 }
 
+/// Whether the node's mount has one of the flags.
+pub(crate) fn has(k: &Kernel<'_>, node: Node, flags: u32) -> bool {
+    k.mounts.get(of(k, node)).is_some_and(|mount| mount.flags & flags != 0)
+}
+
 /// EROFS when the node's mount is read-only.
 pub(crate) fn writable(k: &Kernel<'_>, node: Node) -> Result<(), Errno> {
-    match k.mounts.get(of(k, node)) {
-        Some(mount) if mount.flags & RDONLY != 0 => Err(Errno::EROFS),
-        _ => Ok(()),
-    }
+    if has(k, node, RDONLY) { Err(Errno::EROFS) } else { Ok(()) }
 }
 
 /// Device number of the file system that a node belongs to.

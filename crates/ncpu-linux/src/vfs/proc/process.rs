@@ -351,9 +351,7 @@ const fn mount_words(kind: u32) -> (&'static [u8], &'static [u8], &'static [u8])
 }
 
 fn mount_options(k: &mut Kernel<'_>, at: usize, w: &mut Text) {
-    const NOSUID: u32 = 2;
-    const NODEV: u32 = 4;
-    const NOEXEC: u32 = 8;
+    use mount::{NODEV, NOEXEC, NOSUID};
     let flags = k.mounts[at].flags;
     w.put(k, if flags & mount::RDONLY != 0 { b"ro" } else { b"rw" });
     for (bit, word) in [(NOSUID, b",nosuid".as_slice()), (NODEV, b",nodev"), (NOEXEC, b",noexec")] {
