@@ -14,6 +14,7 @@ const GETCWD: u32 = 17;
 const DUP: u32 = 23;
 const MKNODAT: u32 = 33;
 const MKDIRAT: u32 = 34;
+const UMOUNT2: u32 = 39;
 const MOUNT: u32 = 40;
 const STATFS: u32 = 43;
 const TRUNCATE: u32 = 45;
@@ -145,6 +146,30 @@ fn mounts_forbid_programs_and_devices() {
         p.ok(MOUNT, &[0, point, kind, 32, 0]);
         create(p, "/tmp/null").unwrap();
         assert_eq!(execute(p, "/tmp/p"), Errno::ENOEXEC);
+    });
+}
+
+/// Wherever it is mounted, there is one tree of /proc, in one place, not inside of itself.
+#[test]
+fn proc_is_mounted_on_proc() {
+    boot(false, |p| {
+        let kind = p.put(8192, b"proc\0");
+        for point in ["/proc", "/proc/1", "/tmp", "/tmp/sys"] {
+            let path = p.put(8208, format!("{point}\0").as_bytes());
+            p.ok(MOUNT, &[0, path, kind, 0, 0]);
+            p.ok(CHDIR, &[path]);
+            let length = p.ok(GETCWD, &[p.buffer, 100]);
+            assert_eq!(p.get(0, length as usize), b"/proc\0", "{point}");
+        }
+        let path = p.put(8208, b"/proc\0");
+        for _ in 0..5 {
+            p.ok(UMOUNT2, &[path, 0]);
+        }
+        assert_eq!(p.error(UMOUNT2, &[path, 0]), Errno::EINVAL);
+        p.ok(MOUNT, &[0, path, kind, 0, 0]);
+        p.ok(CHDIR, &[path]);
+        let length = p.ok(GETCWD, &[p.buffer, 100]);
+        assert_eq!(p.get(0, length as usize), b"/proc\0");
     });
 }
 

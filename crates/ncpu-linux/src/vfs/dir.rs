@@ -222,27 +222,30 @@ pub(crate) fn remember(k: &mut Kernel<'_>, at: usize, parent: Node, name: &[u8])
         return;
     }
     let first = k.inodes[at].first_entry;
-    if let Ok(index) = alloc(k) {
-        let entry = &mut k.dentries[index];
-        *entry = Dentry {
-            parent: parent.0,
-            node: 0,
-            chain: 0,
-            next: first,
-            previous: 0,
-            position: 0,
-            length: name.len() as u32,
-            name: [0; 256],
-        };
-        entry.name[..name.len()].copy_from_slice(name);
-        if let Some(first) = first.checked_sub(1) {
-            k.dentries[first as usize].previous = index as u32 + 1;
-        }
-        k.inodes[at].first_entry = index as u32 + 1;
-        k.inodes[at].parent = parent.0;
-        if let Place::Overlay(directory) = parent.place() {
-            k.inodes[directory].references = k.inodes[directory].references.saturating_add(1);
-        }
+    let Ok(index) = alloc(k) else {
+        // Another directory may take the place of one that is not kept.
+        k.inodes[at].parent = 0;
+        return;
+    };
+    let entry = &mut k.dentries[index];
+    *entry = Dentry {
+        parent: parent.0,
+        node: 0,
+        chain: 0,
+        next: first,
+        previous: 0,
+        position: 0,
+        length: name.len() as u32,
+        name: [0; 256],
+    };
+    entry.name[..name.len()].copy_from_slice(name);
+    if let Some(first) = first.checked_sub(1) {
+        k.dentries[first as usize].previous = index as u32 + 1;
+    }
+    k.inodes[at].first_entry = index as u32 + 1;
+    k.inodes[at].parent = parent.0;
+    if let Place::Overlay(directory) = parent.place() {
+        k.inodes[directory].references = k.inodes[directory].references.saturating_add(1);
     }
 }
 

@@ -48,6 +48,10 @@ pub(super) const SHOWN: u32 = 0xc00 | RDONLY | NOSUID | NODEV | NOEXEC;
 /// Flags that are kept: also MS_RELATIME.
 const KEPT: u32 = 0x0020_0000 | SHOWN;
 
+/// In the flags of a mount of proc: not the one that says where the only tree of /proc is. A mount
+/// inside of that tree could not, nor could more than one.
+const ALIAS: u32 = 1 << 31;
+
 /// Minor number of the first mount's device; the major number is 0, as for all file systems without
 /// a disk.
 const FIRST_MINOR: u32 = 20;
@@ -69,7 +73,8 @@ pub(crate) fn top(k: &Kernel<'_>, node: Node) -> Node {
 pub(crate) fn covering(k: &Kernel<'_>, node: Node) -> Option<Node> {
     let end = (k.header.vfs.mount_end as usize).min(k.mounts.len());
     let found = k.mounts[..end].iter().rfind(|mount| {
-        mount.kind != 0 && mount.kind != kind::BIND && mount.root == node.0 && mount.point != 0
+        let is_place = !matches!(mount.kind, 0 | kind::BIND) && mount.flags & ALIAS == 0;
+        is_place && mount.root == node.0 && mount.point != 0
     });
     found.map(|mount| Node(mount.point))
 }
@@ -115,8 +120,15 @@ fn attach(
     mode: u32,
 ) -> Result<Node, Errno> {
     let slot = free_slot(k)?;
+    let mut flags = flags;
     let root = match what {
-        kind::PROC => super::proc::ROOT,
+        kind::PROC => {
+            let root = super::proc::ROOT;
+            if covering(k, root).is_some() || tree::is_within(k, point, root) {
+                flags |= ALIAS;
+            }
+            root
+        }
         _ => {
             let root = inode::create(k, S_IFDIR | mode, slot as u32)?;
             let at = inode::change(k, root)?;
@@ -299,7 +311,7 @@ pub fn mount(
         let at = (0..k.mounts.len())
             .rfind(|&at| k.mounts[at].kind != 0 && k.mounts[at].root == point.0)
             .ok_or(Errno::EINVAL)?;
-        k.mounts[at].flags = flags & KEPT;
+        k.mounts[at].flags = flags & KEPT | k.mounts[at].flags & ALIAS;
         return Ok(0);
     }
     if flags & PROPAGATION != 0 {
@@ -307,6 +319,9 @@ pub fn mount(
     }
     if flags & MOVE != 0 {
         return Err(Errno::EINVAL.into());
+    }
+    if inode::view(k, point).is_some_and(|inode| inode.links == 0) {
+        return Err(Errno::ENOENT.into());
     }
     if flags & BIND != 0 {
         let root = walk::user_path(k, AT_FDCWD, source, FOLLOW)?;

@@ -406,7 +406,7 @@ fn user_name(k: &mut Kernel<'_>, dirfd: i32, path: u64) -> Result<Found, Errno> 
 }
 
 /// Whether `node` is `ancestor` or below it.
-fn is_within(k: &Kernel<'_>, node: Node, ancestor: Node) -> bool {
+pub(super) fn is_within(k: &Kernel<'_>, node: Node, ancestor: Node) -> bool {
     let mut node = node;
     loop {
         if node == ancestor {
