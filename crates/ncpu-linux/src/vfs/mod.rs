@@ -12,7 +12,7 @@
 //! |---|---|
 //! | [`walk`], `path` | from a path to a node, and back |
 //! | `inode`, `data`, `dir` | records, contents and entries of image and overlay |
-//! | [`tree`], [`open`], [`attr`], [`stat`] | the calls on paths and nodes |
+//! | [`tree`], [`rename`], [`cwd`], [`open`], [`attr`], [`stat`] | the calls on paths and nodes |
 //! | [`mount`], [`access`] | mounts; permissions |
 //! | [`proc`], [`hostfs`] | the file systems that are not records |
 //!
@@ -22,6 +22,7 @@
 pub mod access;
 pub mod attr;
 pub mod changes;
+pub mod cwd;
 pub(crate) mod data;
 pub(crate) mod dir;
 pub mod hostfs;
@@ -30,6 +31,7 @@ pub mod mount;
 pub mod open;
 mod path;
 pub mod proc;
+pub mod rename;
 pub mod stat;
 pub(crate) mod text;
 pub mod tree;
@@ -38,12 +40,13 @@ pub mod walk;
 use crate::image::Record;
 
 pub use access::allowed;
+pub use cwd::enter;
 pub use data::{map_page, read_node};
 pub use inode::{drop_node, hold};
 pub use mount::boot;
 pub use path::path_of;
 pub use stat::status;
-pub use tree::{enter, make_node};
+pub use tree::make_node;
 pub use walk::{EMPTY_PATH, FOLLOW, read_link, resolve, user_path};
 
 /// The current directory as a directory descriptor.

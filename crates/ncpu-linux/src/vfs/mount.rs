@@ -2,7 +2,7 @@
 
 use super::inode::{self, Place};
 use super::walk::{self, FOLLOW};
-use super::{AT_FDCWD, Mount, Node, access, tree};
+use super::{AT_FDCWD, Mount, Node, access, rename, tree};
 use crate::image::Kernel;
 use crate::ipc::inotify::notify;
 use crate::rom::{S_IFCHR, S_IFDIR, S_IFLNK, makedev};
@@ -124,7 +124,7 @@ fn attach(
     let root = match what {
         kind::PROC => {
             let root = super::proc::ROOT;
-            if covering(k, root).is_some() || tree::is_within(k, point, root) {
+            if covering(k, root).is_some() || rename::is_within(k, point, root) {
                 flags |= ALIAS;
             }
             root
