@@ -238,6 +238,27 @@ fn full_memory_is_enospc_and_comes_back() {
     });
 }
 
+/// Lines that are aligned in columns, of which a part is lost.
+#[test]
+fn maps_of_a_full_memory_end_with_an_error() {
+    boot(false, |p| {
+        let fd = create(p, "/tmp/big").unwrap();
+        let buffer = p.put(0, &[7; 65536]);
+        for _ in 0..20 {
+            p.ok(MMAP, &[0, 4096, 1, 2, fd, 4096]);
+            p.ok(MMAP, &[0, 4096, 0, 2, fd, 4096]);
+        }
+        let maps = p.open("/proc/self/maps", 0).unwrap();
+        let mut offset = 0;
+        while let Ok(count) = p.call(PWRITE64, &[fd, buffer, 4096, offset]) {
+            offset += count;
+        }
+        assert_eq!(p.read_error(maps, 4096), Errno::ENOMEM);
+        p.ok(FTRUNCATE, &[fd, 0]);
+        assert!(p.read(maps, 4096).starts_with(b"7f"));
+    });
+}
+
 #[test]
 fn holes_far_out_cost_a_few_pages() {
     boot(false, |p| {
