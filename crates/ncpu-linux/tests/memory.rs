@@ -290,6 +290,10 @@ fn mremap_grows_moves_and_shrinks() {
         let copy = remap::mremap(k, upper, PAGE, PAGE, keep, 0).unwrap();
         assert_eq!((byte(k, copy), byte(k, upper)), (Ok(3), Ok(0)));
         fails(remap::mremap(k, copy, PAGE, 0, 0, 0), Errno::EINVAL);
+        let pages = remap::mremap(k, copy, PAGE, 3 * PAGE, MREMAP_MAYMOVE, 0).unwrap();
+        let most = u64::MAX - PAGE + 1;
+        fails(remap::mremap(k, pages + PAGE, PAGE, most, MREMAP_MAYMOVE, 0), Errno::ENOMEM);
+        let copy = remap::mremap(k, pages, 3 * PAGE, PAGE, 0, 0).unwrap();
         fails(remap::mremap(k, copy - 64 * PAGE, PAGE, PAGE, 0, 0), Errno::EFAULT);
         fails(remap::mremap(k, copy, PAGE, PAGE, MREMAP_FIXED, 0), Errno::EINVAL);
     });
