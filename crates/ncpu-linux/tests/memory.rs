@@ -264,6 +264,24 @@ fn advice_that_drops_pages() {
     });
 }
 
+/// As the tables of a forged snapshot may ask for: its record would name another machine's frame.
+#[test]
+fn a_free_page_is_not_shared() {
+    with_machine(&[], |k| {
+        let pages = [k.mem.alloc().unwrap(), k.mem.alloc().unwrap()];
+        for page in pages {
+            k.mem.release(page);
+        }
+        let used = k.mem.used_pages();
+        k.mem.share(pages[1]);
+        assert_eq!(k.mem.references(pages[1]), 0);
+        k.mem.release(pages[1]);
+        assert_eq!(k.mem.used_pages(), used);
+        let again = [k.mem.alloc().unwrap(), k.mem.alloc().unwrap()];
+        assert_eq!(again, [pages[1], pages[0]]);
+    });
+}
+
 #[test]
 fn mremap_grows_moves_and_shrinks() {
     with_machine(&[], |k| {
