@@ -39,6 +39,18 @@ fn a_report_counts_what_the_program_did() {
 }
 
 #[test]
+fn the_hash_is_the_same_however_input_would_come() {
+    let folder = Folder::new();
+    let program = folder.program("hello", HELLO);
+    let hash = |options: &[&str]| {
+        let mut command = ncpu();
+        let output = command.args(["run", "--report", "json"]).args(options).arg(&program).output();
+        report(&output.unwrap())["state_hash"].clone()
+    };
+    assert_eq!(hash(&["--interactive"]), hash(&[]));
+}
+
+#[test]
 fn signals_become_128_and_more() {
     let folder = Folder::new();
     let null = [0xd280_0001, 0xf900_0020]; // mov x1, #0; str x0, [x1]

@@ -127,7 +127,8 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<u8> {
         Started::Not(status) => return Ok(status),
     };
     let host = console_host(&arguments.drive, &mut machine)?;
-    let session = Session { options: &arguments.drive, machine, folders, program: name };
+    let live = is_live(&arguments.drive, &mut machine);
+    let session = Session { options: &arguments.drive, machine, live, folders, program: name };
     finish(session, host)
 }
 
@@ -147,7 +148,8 @@ pub(crate) fn resume(arguments: &ResumeArguments) -> anyhow::Result<u8> {
     let program = vec![path.display().to_string()];
     let folders = open_folders(&arguments.drive)?;
     // A checksum does not keep anyone from making a snapshot whose tables contradict each other.
-    let session = Session { options: &arguments.drive, machine, folders, program };
+    let live = is_live(&arguments.drive, &mut machine);
+    let session = Session { options: &arguments.drive, machine, live, folders, program };
     catch_unwind(AssertUnwindSafe(|| finish(session, host))).unwrap_or_else(|_| {
         bail!("cannot go on from {}: the machine in it is damaged", path.display())
     })
@@ -220,15 +222,16 @@ fn console_host(options: &DriveOptions, machine: &mut Machine) -> anyhow::Result
     Ok(Box::new(streams(options, machine, Rc::new(RefCell::new(Tape::default())))))
 }
 
-/// Standard streams as the machine's console. Input is live, not in whole blocks, where nothing is
-/// the same in every run anyhow.
+/// Standard streams as the machine's console.
 fn streams(options: &DriveOptions, machine: &mut Machine, tape: Rc<RefCell<Tape>>) -> Streams {
-    machine.with_kernel(|kernel| {
-        let live = options.interactive || host::stdin_is_terminal() || kernel.header.paced != 0;
-        console::set_live(kernel, live);
-        let terminal = kernel.header.console_flags & console::TERMINAL != 0;
-        Streams::new(tape, !live, terminal)
-    })
+    let flags = machine.with_kernel(|kernel| kernel.header.console_flags);
+    Streams::new(tape, !is_live(options, machine), flags & console::TERMINAL != 0)
+}
+
+/// Whether standard input is live, not in whole blocks: where nothing is the same in every run anyhow.
+fn is_live(options: &DriveOptions, machine: &mut Machine) -> bool {
+    let paced = machine.with_kernel(|kernel| kernel.header.paced != 0);
+    options.interactive || host::stdin_is_terminal() || paced
 }
 
 /// Drives a machine to its end and reports.

@@ -1,7 +1,7 @@
 //! `--repeat`: the same run several times, compared.
 
 use super::session::{Session, Started};
-use super::{open_folders, streams};
+use super::{is_live, open_folders, streams};
 use crate::cli::DriveOptions;
 use crate::host::Tape;
 use crate::report::{self, Report, Runs};
@@ -27,8 +27,13 @@ pub(super) fn run(
         if index > 0 {
             host = host.discard_output();
         }
-        let mut session =
-            Session { options, machine, folders: open_folders(options)?, program: program.clone() };
+        let mut session = Session {
+            options,
+            live: is_live(options, &mut machine),
+            machine,
+            folders: open_folders(options)?,
+            program: program.clone(),
+        };
         let outcome = session.run(&mut host)?;
         reports.push((session.report(&outcome), host.output_hash()));
         if index == 0 {
