@@ -118,7 +118,7 @@ pub struct Header {
     pub serial: u32,
     /// Console rings: bytes ever written to and read from each; see [`crate::tty::console`].
     pub console: [u64; 4],
-    /// Whether the host has closed standard input (1), whether standard streams are a terminal (2).
+    /// State of the console: flags of [`crate::tty::console`].
     pub console_flags: u32,
     /// Set when execution was cut inside a straight line, where nothing may be scheduled; 2 when a
     /// driver that met a limit there has to take output at the line's end.

@@ -109,6 +109,9 @@ impl Kernel<'_> {
             if self.header.host_requests != 0 {
                 return Err(Stop::Host);
             }
+            if crate::tty::console::is_asked(self) {
+                return Err(Stop::Input);
+            }
             if self.header.retired >= end {
                 return Err(Stop::Budget);
             }

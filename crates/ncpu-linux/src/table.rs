@@ -125,7 +125,7 @@ system_calls! {
     14 removexattr crate::vfs::attr::xattr [ptr];
     15 lremovexattr crate::vfs::attr::lxattr [ptr];
     16 fremovexattr crate::vfs::attr::fxattr [fd];
-    17 getcwd crate::vfs::tree::getcwd [ptr size];
+    17 getcwd crate::vfs::cwd::getcwd [ptr size];
     18 lookup_dcookie;
     19 eventfd2 crate::ipc::eventfd::eventfd2 [uint uint];
     20 epoll_create1 crate::ipc::epoll::epoll_create1 [uint];
@@ -146,7 +146,7 @@ system_calls! {
     35 unlinkat crate::vfs::tree::unlinkat [fd ptr uint];
     36 symlinkat crate::vfs::tree::symlinkat [ptr fd ptr];
     37 linkat crate::vfs::tree::linkat [fd ptr fd ptr uint];
-    38 renameat crate::vfs::tree::renameat [fd ptr fd ptr];
+    38 renameat crate::vfs::rename::renameat [fd ptr fd ptr];
     39 umount2 crate::vfs::mount::umount2 [ptr uint];
     40 mount crate::vfs::mount::mount [ptr ptr ptr ptr ptr];
     41 pivot_root crate::vfs::mount::pivot_root [ptr ptr];
@@ -157,9 +157,9 @@ system_calls! {
     46 ftruncate crate::vfs::attr::ftruncate [fd long];
     47 fallocate crate::vfs::attr::fallocate [fd uint long long];
     48 faccessat crate::vfs::attr::faccessat [fd ptr uint];
-    49 chdir crate::vfs::tree::chdir [ptr];
-    50 fchdir crate::vfs::tree::fchdir [fd];
-    51 chroot crate::vfs::tree::chroot [ptr];
+    49 chdir crate::vfs::cwd::chdir [ptr];
+    50 fchdir crate::vfs::cwd::fchdir [fd];
+    51 chroot crate::vfs::cwd::chroot [ptr];
     52 fchmod crate::vfs::attr::fchmod [fd uint];
     53 fchmodat crate::vfs::attr::fchmodat [fd ptr uint];
     54 fchownat crate::vfs::attr::fchownat [fd ptr uint uint uint];
@@ -369,7 +369,7 @@ system_calls! {
     273 finit_module;
     274 sched_setattr crate::process::sched::sched_setattr [int ptr uint];
     275 sched_getattr crate::process::sched::sched_getattr [int ptr uint uint];
-    276 renameat2 crate::vfs::tree::renameat2 [fd ptr fd ptr uint];
+    276 renameat2 crate::vfs::rename::renameat2 [fd ptr fd ptr uint];
     277 seccomp crate::process::system::seccomp [uint uint ptr];
     278 getrandom crate::entropy::getrandom [ptr size uint];
     279 memfd_create crate::vfs::open::memfd_create [ptr uint];

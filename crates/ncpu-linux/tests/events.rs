@@ -324,6 +324,90 @@ fn directories_report_their_entries() {
     });
 }
 
+/// Not when the last name goes but when the last use ends, and before the directory's own event.
+#[test]
+fn a_watched_file_is_gone_when_it_is_closed() {
+    const ATTRIB: u32 = 4;
+    const CLOSE_WRITE: u32 = 8;
+    const DELETE: u32 = 0x200;
+    const DELETE_SELF: u32 = 0x400;
+    const UNMOUNT: u32 = 0x2000;
+    const IGNORED: u32 = 0x8000;
+    const ISDIR: u32 = 0x4000_0000;
+    boot(false, |p| {
+        let event = |watch: u32, mask: u32, name: &str| (watch, mask, false, name.to_string());
+        let fd = p.ok(26, &[O_NONBLOCK]);
+        let file = p.open("/tmp/a", 0o102).unwrap();
+        let path = p.put(0, b"/tmp/a\0");
+        assert_eq!(p.ok(27, &[fd, path, u64::from(ATTRIB | CLOSE_WRITE | DELETE_SELF)]), 1);
+        let directory = p.put(16, b"/tmp\0");
+        assert_eq!(p.ok(27, &[fd, directory, u64::from(DELETE)]), 2);
+        p.ok(35, &[FDCWD, path, 0]);
+        assert_eq!(events(p, fd), [event(1, ATTRIB, ""), event(2, DELETE, "a")]);
+        p.ok(57, &[file]);
+        assert_eq!(
+            events(p, fd),
+            [event(1, CLOSE_WRITE, ""), event(1, DELETE_SELF, ""), event(1, IGNORED, "")]
+        );
+
+        let path = p.put(0, b"/tmp/d\0");
+        p.ok(34, &[FDCWD, path, 0o700]);
+        assert_eq!(p.ok(27, &[fd, path, u64::from(DELETE_SELF)]), 3);
+        p.ok(35, &[FDCWD, path, 0x200]);
+        assert_eq!(
+            events(p, fd),
+            [event(3, DELETE_SELF, ""), event(3, IGNORED, ""), event(2, DELETE | ISDIR, "d")]
+        );
+
+        let path = p.put(0, b"/tmp/d\0");
+        p.ok(34, &[FDCWD, path, 0o700]);
+        let kind = p.put(16, b"tmpfs\0");
+        p.ok(40, &[0, path, kind, 0, 0]);
+        assert_eq!(p.ok(27, &[fd, path, u64::from(ATTRIB)]), 4);
+        p.ok(39, &[path, 0]);
+        assert_eq!(events(p, fd), [event(4, UNMOUNT, ""), event(4, IGNORED, "")]);
+    });
+}
+
+#[test]
+fn a_look_at_input_that_may_be_there_asks_for_it() {
+    use ncpu_linux::tty::console::{close_input, push_input, set_live};
+    boot(false, |p| {
+        let asks = |result| result == Err(Block::SleepOnce(ncpu_linux::Channel::Host, None));
+        let record = p.put(512, &[0, 0, 0, 0, 1, 0, 0, 0]);
+        let time = p.put(528, &[0; 16]);
+        let set = p.put(544, &word(1));
+        let epoll = p.ok(20, &[0]);
+        assert_eq!(control(p, epoll, ADD, 0, EPOLLIN | EPOLLONESHOT), Errno(0));
+        let buffer = p.buffer;
+        p.ok(25, &[0, 4, O_NONBLOCK]);
+        let looks: [(u32, &[u64]); 5] = [
+            (73, &[record, 1, time, 0, 8]),
+            (72, &[1, set, 0, 0, time, 0]),
+            (22, &[epoll, buffer, 1, 0, 0, 8]),
+            (29, &[0, 0x541b, buffer]), // FIONREAD
+            (63, &[0, buffer, 1]),
+        ];
+        for (number, arguments) in looks {
+            assert!(asks(p.call(number, arguments)), "{number}");
+            assert_eq!(push_input(p.k, b"x"), 1);
+            let value = p.again(number, arguments).unwrap();
+            assert_eq!(value, u64::from(number != 29), "{number}");
+            if number != 63 {
+                assert_eq!(p.read(0, 8), b"x");
+            }
+        }
+        // What is live has come or not.
+        set_live(p.k, true);
+        assert_eq!(p.poll(0, 1), 0);
+        set_live(p.k, false);
+        assert!(asks(p.call(73, &[record, 1, time, 0, 8])));
+        close_input(p.k);
+        assert_eq!(p.poll(0, 1), 0x10);
+        assert_eq!(p.read(0, 8), b"");
+    });
+}
+
 #[test]
 fn only_those_who_wait_for_it_ask_the_host_for_input() {
     use ncpu_linux::tty::console::waits_for_input;

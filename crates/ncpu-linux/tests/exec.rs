@@ -7,7 +7,7 @@ use ncpu_linux::abi::auxv::*;
 use ncpu_linux::abi::elf::*;
 use ncpu_linux::image::Kernel;
 use ncpu_linux::mm::{self, flag};
-use ncpu_linux::{Errno, exec};
+use ncpu_linux::{Block, Errno, exec, table};
 
 /// A program header: type, flags, offset, address, bytes in the file, bytes in memory, alignment.
 type Segment = (u32, u32, u64, u64, u64, u64, u64);
@@ -301,6 +301,31 @@ fn long_arguments_are_refused() {
     // A quarter of the stack limit of 8 MiB.
     let many = vec![&string[..131_071]; 16];
     assert_eq!(boot(&files, &many), Err(Errno::E2BIG));
+}
+
+/// execve(2), mount(2): MS_NOSUID.
+#[test]
+fn set_user_id_bits_do_nothing_on_a_mount_without_them() {
+    const DIRECTORY: u64 = -100i64 as u64;
+    const REMOUNT: u64 = 32;
+    const NOSUID: u64 = 2;
+    with_machine(&[("p", &program())], |k| {
+        exec::boot(k, b"/p", &[b"p"], &[]).unwrap();
+        let (path, root) = (0x41_0000, 0x41_0010);
+        let call = |k: &mut Kernel<'_>, number, arguments| {
+            k.write_user(path, b"/p\0").unwrap();
+            k.write_user(root, b"/\0").unwrap();
+            table::call(k, number, arguments)
+        };
+        assert_eq!(call(k, 54, [DIRECTORY, path, 7, 8, 0, 0]), Ok(0)); // fchownat
+        assert_eq!(call(k, 53, [DIRECTORY, path, 0o6755, 0, 0, 0]), Ok(0)); // fchmodat
+        for (flags, user, group) in [(NOSUID, 0, 0), (0, 7, 8)] {
+            assert_eq!(call(k, 40, [0, root, 0, REMOUNT | flags, 0, 0]), Ok(0)); // mount
+            assert_eq!(call(k, 221, [path, 0, 0, 0, 0, 0]), Err(Block::NoReturn)); // execve
+            let credentials = &k.processes[k.current_process()].credentials;
+            assert_eq!((credentials.uid[1], credentials.gid[1]), (user, group));
+        }
+    });
 }
 
 #[test]

@@ -264,6 +264,24 @@ fn advice_that_drops_pages() {
     });
 }
 
+/// As the tables of a forged snapshot may ask for: its record would name another machine's frame.
+#[test]
+fn a_free_page_is_not_shared() {
+    with_machine(&[], |k| {
+        let pages = [k.mem.alloc().unwrap(), k.mem.alloc().unwrap()];
+        for page in pages {
+            k.mem.release(page);
+        }
+        let used = k.mem.used_pages();
+        k.mem.share(pages[1]);
+        assert_eq!(k.mem.references(pages[1]), 0);
+        k.mem.release(pages[1]);
+        assert_eq!(k.mem.used_pages(), used);
+        let again = [k.mem.alloc().unwrap(), k.mem.alloc().unwrap()];
+        assert_eq!(again, [pages[1], pages[0]]);
+    });
+}
+
 #[test]
 fn mremap_grows_moves_and_shrinks() {
     with_machine(&[], |k| {
@@ -290,6 +308,10 @@ fn mremap_grows_moves_and_shrinks() {
         let copy = remap::mremap(k, upper, PAGE, PAGE, keep, 0).unwrap();
         assert_eq!((byte(k, copy), byte(k, upper)), (Ok(3), Ok(0)));
         fails(remap::mremap(k, copy, PAGE, 0, 0, 0), Errno::EINVAL);
+        let pages = remap::mremap(k, copy, PAGE, 3 * PAGE, MREMAP_MAYMOVE, 0).unwrap();
+        let most = u64::MAX - PAGE + 1;
+        fails(remap::mremap(k, pages + PAGE, PAGE, most, MREMAP_MAYMOVE, 0), Errno::ENOMEM);
+        let copy = remap::mremap(k, pages, 3 * PAGE, PAGE, 0, 0).unwrap();
         fails(remap::mremap(k, copy - 64 * PAGE, PAGE, PAGE, 0, 0), Errno::EFAULT);
         fails(remap::mremap(k, copy, PAGE, PAGE, MREMAP_FIXED, 0), Errno::EINVAL);
     });

@@ -4,10 +4,10 @@ mod support;
 
 use serde_json::json;
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
-use support::{CAT, FOREVER, Folder, HELLO, YES, count_then_hello, ncpu, report, run, text};
+use support::{CAT, FOREVER, Folder, HELLO, POLL, YES, count_then_hello, ncpu, report, run, text};
 
 #[test]
 fn output_and_status_are_the_programs() {
@@ -39,6 +39,18 @@ fn a_report_counts_what_the_program_did() {
 }
 
 #[test]
+fn the_hash_is_the_same_however_input_would_come() {
+    let folder = Folder::new();
+    let program = folder.program("hello", HELLO);
+    let hash = |options: &[&str]| {
+        let mut command = ncpu();
+        let output = command.args(["run", "--report", "json"]).args(options).arg(&program).output();
+        report(&output.unwrap())["state_hash"].clone()
+    };
+    assert_eq!(hash(&["--interactive"]), hash(&[]));
+}
+
+#[test]
 fn signals_become_128_and_more() {
     let folder = Folder::new();
     let null = [0xd280_0001, 0xf900_0020]; // mov x1, #0; str x0, [x1]
@@ -62,10 +74,30 @@ fn fuel_ends_a_run_at_an_exact_instruction() {
     }
 }
 
+/// However late input comes, a program that looks for it once and again sees it at its first look
+/// (4 instructions and 15), or with --interactive at some later one.
+#[test]
+fn a_look_at_standard_input_asks_for_it() {
+    let folder = Folder::new();
+    let program = folder.program("poll", POLL);
+    for options in [&[][..], &["--interactive"], &["--clock", "host"]] {
+        let mut command = ncpu();
+        command.args(["run", "--report", "json"]).args(options).arg(&program);
+        command.stdin(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(200));
+        child.stdin.take().unwrap().write_all(b"*").unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(42), "{options:?}");
+        let instructions = report(&output)["instructions"].as_u64().unwrap();
+        assert_eq!(instructions == 19, options.is_empty(), "{instructions}");
+    }
+}
+
 #[test]
 fn a_time_limit_ends_a_busy_program_and_one_that_waits() {
     let folder = Folder::new();
-    for words in [FOREVER, CAT] {
+    for words in [FOREVER, CAT, POLL] {
         let start = Instant::now();
         let mut command = ncpu();
         command.args(["run", "--timeout", "200ms"]).arg(folder.program("p", words));

@@ -185,7 +185,7 @@ fn is_closed_by_exec(k: &Kernel<'_>, fd: i32) -> bool {
         .is_some_and(|entry| entry & file::FdTable::CLOSE_ON_EXEC != 0)
 }
 
-/// Checks that a node can be executed.
+/// Checks that a node can be executed: EACCES, or ETXTBSY while it is open for writing.
 fn check_executable(k: &mut Kernel<'_>, node: Node) -> Result<vfs::Status, Errno> {
     let status = vfs::status(k, node)?;
     match status.mode & S_IFMT {
@@ -194,6 +194,12 @@ fn check_executable(k: &mut Kernel<'_>, node: Node) -> Result<vfs::Status, Errno
         _ => return Err(Errno::EACCES),
     }
     vfs::allowed(k, node, 1)?;
+    if vfs::mount::has(k, node, vfs::mount::NOEXEC) {
+        return Err(Errno::EACCES);
+    }
+    if vfs::open::is_open_for_writing(k, node) {
+        return Err(Errno::ETXTBSY);
+    }
     Ok(status)
 }
 
@@ -215,7 +221,7 @@ fn prepare(
         let Some(line) = script::parse(&first_line)? else {
             let image = elf::Image::open(k, node)?.ok_or(Errno::ENOEXEC)?;
             let interpreter = image.interpreter(k)?;
-            let (user, group) = identities(k, &status);
+            let (user, group) = identities(k, node, &status);
             return Ok(Program { node, user, group, image, interpreter });
         };
         if request.is_hidden {
@@ -239,13 +245,14 @@ fn prepare(
 }
 
 /// Real and effective user and group that a program gets: set-user-ID and set-group-ID bits.
-fn identities(k: &Kernel<'_>, status: &vfs::Status) -> ([u32; 2], [u32; 2]) {
+fn identities(k: &Kernel<'_>, node: Node, status: &vfs::Status) -> ([u32; 2], [u32; 2]) {
     const S_ISUID: u32 = 0o4000;
     const S_ISGID_AND_X: u32 = 0o2010;
     let p = &k.processes[k.current_process()];
     let mut user = [p.credentials.uid[0], p.credentials.uid[1]];
     let mut group = [p.credentials.gid[0], p.credentials.gid[1]];
-    if p.attributes[attribute::NO_NEW_PRIVILEGES] == 0 {
+    let ignored = vfs::mount::has(k, node, vfs::mount::NOSUID);
+    if p.attributes[attribute::NO_NEW_PRIVILEGES] == 0 && !ignored {
         if status.mode & S_ISUID != 0 {
             user[1] = status.uid;
         }

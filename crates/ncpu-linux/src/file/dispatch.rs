@@ -5,7 +5,7 @@ use crate::image::Kernel;
 use crate::ipc::{epoll, eventfd, inotify, pipe, signalfd, timerfd};
 use crate::tty::{self, console};
 use crate::user::{Dest, Source};
-use crate::vfs::{self, Node, inode};
+use crate::vfs::{self, Node};
 use crate::{Errno, SysResult, net};
 
 /// EPOLLIN, EPOLLOUT, EPOLLRDNORM and EPOLLWRNORM.
@@ -122,12 +122,6 @@ pub fn release(k: &mut Kernel<'_>, file: usize) {
     close(k, file, &f);
     if f.node != 0 {
         let node = Node(f.node);
-        if f.kind == kind::REGULAR
-            && may_write(&f)
-            && let Some(at) = inode::record(k, node)
-        {
-            k.inodes[at].writers = k.inodes[at].writers.saturating_sub(1);
-        }
         if f.kind != kind::PATH {
             closed_event(k, node, may_write(&f));
         }

@@ -336,9 +336,9 @@ fn wait(k: &mut Kernel<'_>, epfd: i32, events: u64, max: i32, timeout: Option<u6
     if k.files[epoll].kind != kind::EPOLL {
         return Err(Errno::EINVAL.into());
     }
-    let count = collect(k, epoll, events, max);
     let polls_input = takes_input(k, epoll);
-    poll::note_input(k, polls_input);
+    poll::note_input(k, polls_input, timeout)?;
+    let count = collect(k, epoll, events, max)?;
     poll::finish(k, count, timeout)
 }
 

@@ -203,14 +203,17 @@ fn remove(k: &mut Kernel<'_>, watch: usize) {
 }
 
 /// Reports an event on `node`, which has `name` in the directory `dir` (either node may be
-/// [`Node::NONE`]). Watches of the directory get it with the name, those of the node without.
+/// [`Node::NONE`]). Watches of the directory get it with the name, those of the node without. When
+/// the node is gone, or its file system, its watches go too; all of them hear of the latter.
 pub fn notify(k: &mut Kernel<'_>, dir: Node, node: Node, mask: u32, cookie: u32, name: &[u8]) {
     if k.inotifies.iter().all(|instance| instance.used == 0) {
         return;
     }
     for watch in 0..k.watches.len() {
         let w = k.watches[watch];
-        if w.instance == 0 || w.mask & mask & ALL_BITS & !ISDIR == 0 && mask & DELETE_SELF == 0 {
+        let wanted = (w.mask | UNMOUNT) & mask & ALL_BITS & !ISDIR != 0;
+        let gone = mask & (DELETE_SELF | UNMOUNT) != 0;
+        if w.instance == 0 || !wanted && !gone {
             continue;
         }
         let for_dir = dir != Node::NONE && w.node == dir.0 && mask & SELF_EVENTS == 0;
@@ -219,10 +222,10 @@ pub fn notify(k: &mut Kernel<'_>, dir: Node, node: Node, mask: u32, cookie: u32,
             continue;
         }
         let name = if for_dir { name } else { &[] };
-        if w.mask & mask & !ISDIR != 0 {
+        if wanted {
             queue(k, w.instance as usize - 1, w.descriptor, mask, cookie, name);
         }
-        if w.mask & ONESHOT != 0 || mask & DELETE_SELF != 0 {
+        if w.mask & ONESHOT != 0 || gone {
             remove(k, watch);
         }
     }

@@ -34,26 +34,27 @@ pub(super) fn enter_mask(k: &mut Kernel<'_>, address: u64, size: u64) -> Result<
     Ok(())
 }
 
-/// Remembers whether the call waits for input from the host.
-pub(super) fn note_input(k: &mut Kernel<'_>, polls_input: bool) {
+/// Remembers whether the call waits for input from the host. One that will not wait asks for it.
+pub(super) fn note_input(
+    k: &mut Kernel<'_>,
+    polls_input: bool,
+    timeout: Option<u64>,
+) -> Result<(), Block> {
     let task = k.current();
     k.tasks[task].call_state[0] = if polls_input { console::POLLS_INPUT } else { 0 };
+    if polls_input && timeout == Some(0) { console::ask(k) } else { Ok(()) }
 }
 
 /// Ends a try of a polling call: with `ready` if that is not zero or the time is over, else it
 /// sleeps. `timeout` is in nanoseconds, `None` for no end.
-pub(super) fn finish(
-    k: &mut Kernel<'_>,
-    ready: Result<u64, Errno>,
-    timeout: Option<u64>,
-) -> SysResult {
-    if ready == Ok(0) && timeout != Some(0) {
+pub(super) fn finish(k: &mut Kernel<'_>, ready: u64, timeout: Option<u64>) -> SysResult {
+    if ready == 0 && timeout != Some(0) {
         let deadline = timeout.map(|timeout| k.call_deadline(timeout));
         if deadline.is_none_or(|deadline| k.now() < deadline) {
             return Err(Block::SleepOnce(Channel::Any, deadline));
         }
     }
-    Ok(ready?)
+    Ok(ready)
 }
 
 /// Writes what is left of the timeout back, as the system calls (not the C library) do.
@@ -82,8 +83,7 @@ pub fn ppoll(
         Some(read_timeout(k, timeout)?)
     };
     enter_mask(k, mask, mask_size)?;
-    let ready = scan(k, fds, count);
-    let result = finish(k, ready, limit);
+    let result = scan(k, fds, count, limit).and_then(|ready| finish(k, ready, limit));
     if !is_waiting(&result) {
         write_remaining(k, timeout, limit);
     }
@@ -94,9 +94,9 @@ const fn is_waiting(result: &SysResult) -> bool {
     matches!(result, Err(Block::SleepOnce(..)))
 }
 
-fn scan(k: &mut Kernel<'_>, fds: u64, count: u32) -> Result<u64, Errno> {
+fn scan(k: &mut Kernel<'_>, fds: u64, count: u32, timeout: Option<u64>) -> SysResult {
     if u64::from(count) > k.processes[k.current_process()].limits[RLIMIT_NOFILE][0] {
-        return Err(Errno::EINVAL);
+        return Err(Errno::EINVAL.into());
     }
     let (mut ready, mut polls_input) = (0, false);
     for index in 0..u64::from(count) {
@@ -118,7 +118,7 @@ fn scan(k: &mut Kernel<'_>, fds: u64, count: u32) -> Result<u64, Errno> {
             k.write_record(address.wrapping_add(6), &(events as u16))?;
         }
     }
-    note_input(k, polls_input);
+    note_input(k, polls_input, timeout)?;
     Ok(ready)
 }
 
@@ -152,17 +152,17 @@ pub fn pselect6(
         let [address, size] = k.read_record::<[u64; 2]>(mask)?;
         enter_mask(k, address, size)?;
     }
-    let ready = select(k, count, [read, write, except], limit == Some(0));
-    let result = finish(k, ready, limit);
+    let sets = [read, write, except];
+    let result = select(k, count, sets, limit).and_then(|ready| finish(k, ready, limit));
     if !is_waiting(&result) {
         write_remaining(k, timeout, limit);
     }
     result
 }
 
-fn select(k: &mut Kernel<'_>, count: i32, sets: [u64; 3], is_last: bool) -> Result<u64, Errno> {
+fn select(k: &mut Kernel<'_>, count: i32, sets: [u64; 3], timeout: Option<u64>) -> SysResult {
     if count < 0 {
-        return Err(Errno::EINVAL);
+        return Err(Errno::EINVAL.into());
     }
     let count = (count as usize).min(file::DESCRIPTORS);
     let words = count.div_ceil(64);
@@ -191,9 +191,9 @@ fn select(k: &mut Kernel<'_>, count: i32, sets: [u64; 3], is_last: bool) -> Resu
             }
         }
     }
-    note_input(k, polls_input);
+    note_input(k, polls_input, timeout)?;
     let over = k.tasks[k.current()].call_deadline;
-    if ready != 0 || is_last || (over != 0 && k.now() >= over) {
+    if ready != 0 || timeout == Some(0) || (over != 0 && k.now() >= over) {
         for (set, &address) in found.iter().zip(&sets) {
             for (index, word) in set[..words].iter().enumerate() {
                 if address != 0 {

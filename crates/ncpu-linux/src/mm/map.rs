@@ -357,6 +357,12 @@ fn file_kind(
     if !reads {
         return Err(Errno::EACCES);
     }
+    if vfs::mount::has(k, Node(open.node), vfs::mount::NOEXEC) {
+        if prot & PROT_EXEC != 0 {
+            return Err(Errno::EPERM);
+        }
+        bits |= flag::NEVER_EXEC;
+    }
     if shared && writes && open.kind == kind::REGULAR {
         bits = check_seals(k, Node(open.node), bits)?;
     }

@@ -103,6 +103,8 @@ pub mod flag {
     pub const NO_HUGE_PAGE: u64 = 1 << 16;
     /// MADV_MERGEABLE.
     pub const MERGEABLE: u64 = 1 << 17;
+    /// EXEC may not be set: a file of a mount with MS_NOEXEC.
+    pub const NEVER_EXEC: u64 = 1 << 18;
 }
 
 /// An address space.

@@ -74,6 +74,9 @@ fn change(k: &mut Kernel<'_>, mm: usize, at: &mut u64, end: u64, rights: u64) ->
         if writes && !vma.has(flag::MAY_WRITE) {
             return Err(Errno::EACCES);
         }
+        if rights & flag::EXEC != 0 && vma.has(flag::NEVER_EXEC) {
+            return Err(Errno::EACCES);
+        }
         let stop = vma.end.min(end);
         let flags = vma.flags & !flag::ACCESS | rights;
         if flags != vma.flags {

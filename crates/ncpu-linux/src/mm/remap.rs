@@ -85,7 +85,6 @@ fn check(k: &mut Kernel<'_>, mm: usize, what: &Move) -> Result<Vma, Errno> {
     if grows == 0 {
         return Ok(vma);
     }
-    vma.offset.checked_add(what.from - vma.start + what.new_len).ok_or(Errno::EINVAL)?;
     if vma.has(flag::VDSO) {
         return Err(Errno::EFAULT);
     }
@@ -95,6 +94,8 @@ fn check(k: &mut Kernel<'_>, mm: usize, what: &Move) -> Result<Vma, Errno> {
     if !list::may_grow(k, mm, grows, vma.is_data()) || grows / PAGE > map::total_pages(k) {
         return Err(Errno::ENOMEM);
     }
+    // The length is known to be reasonable by now.
+    vma.offset.checked_add(what.from - vma.start + what.new_len).ok_or(Errno::EINVAL)?;
     Ok(vma)
 }
 

@@ -5,6 +5,11 @@
 //! stream number (1 or 2), a zero, the length in two bytes, and the bytes. A record is extended
 //! while the host has not taken it, so that echoed characters do not each cost a header.
 //!
+//! Input that is no terminal is like a file: all of it is there from the start, only fetched when it is
+//! needed. A call that looks at it without waiting, when the ring is empty, therefore [`ask`]s the host
+//! for more, and virtual time stands still meanwhile. With [`LIVE`] input, and when the host paces the
+//! clock, such a call sees what has come.
+//!
 //! When the console is a terminal, it is terminal 0 (`/dev/pts/0`): input goes straight through its
 //! line discipline and the input ring stays empty.
 
@@ -23,6 +28,10 @@ use crate::{Block, Channel, Errno, SysResult, vfs};
 pub const CLOSED: u32 = 1;
 /// In `header.console_flags`: the standard streams are a terminal.
 pub const TERMINAL: u32 = 2;
+/// In `header.console_flags`: input comes when it comes, and the host gives it unasked.
+pub const LIVE: u32 = 4;
+/// In `header.console_flags`: nothing goes on before the host has given input or closed it.
+const ASKED: u32 = 8;
 /// Index of the terminal that the console is.
 pub const INDEX: usize = 0;
 
@@ -99,9 +108,42 @@ pub fn read(k: &mut Kernel<'_>, file: usize, dest: &mut Dest<'_>) -> SysResult {
         return Ok(total);
     }
     if k.files[file].flags & O_NONBLOCK != 0 {
+        ask(k)?;
         return Err(Errno::EAGAIN.into());
     }
     Err(Block::Sleep(Channel::Console, None))
+}
+
+/// Has the host asked for input if it has any that the machine does not know of yet. The call sleeps
+/// for it and starts again; no signal interrupts it, as it would not have slept on Linux.
+pub(crate) fn ask(k: &mut Kernel<'_>) -> Result<(), Block> {
+    let known = CLOSED | TERMINAL | LIVE;
+    if k.header.console_flags & known != 0 || k.header.paced != 0 || input_bytes(k) != 0 {
+        return Ok(());
+    }
+    k.header.console_flags |= ASKED;
+    Err(Block::SleepOnce(Channel::Host, None))
+}
+
+/// Whether a call has asked for input.
+pub(crate) fn is_asked(k: &Kernel<'_>) -> bool {
+    k.header.console_flags & (ASKED | CLOSED) == ASKED
+}
+
+/// The host has answered with bytes or the end of input.
+fn answer(k: &mut Kernel<'_>) {
+    if k.header.console_flags & ASKED != 0 {
+        k.header.console_flags &= !ASKED;
+        k.wake(Channel::Host);
+    }
+}
+
+/// Says whether input comes when it comes, and the host gives it unasked.
+pub fn set_live(k: &mut Kernel<'_>, live: bool) {
+    k.header.console_flags &= !LIVE;
+    if live {
+        k.header.console_flags |= LIVE;
+    }
 }
 
 /// Writes to standard output or error of the host; sleeps while the ring is full.
@@ -187,6 +229,7 @@ pub fn poll(k: &mut Kernel<'_>, file: usize) -> u32 {
 /// ioctl(2): the streams are no terminals.
 pub fn ioctl(k: &mut Kernel<'_>, file: usize, request: u32, arg: u64) -> SysResult {
     if request == FIONREAD && k.files[file].kind == kind::HOST_INPUT {
+        ask(k)?;
         let bytes = input_bytes(k) as u32;
         k.write_record(arg, &bytes)?;
         return Ok(0);
@@ -278,6 +321,7 @@ pub fn push_input(k: &mut Kernel<'_>, bytes: &[u8]) -> usize {
     }
     k.header.console[0] = written.wrapping_add(len as u64);
     if len != 0 {
+        answer(k);
         k.wake(Channel::Console);
     }
     len
@@ -292,6 +336,7 @@ pub fn close_input(k: &mut Kernel<'_>) {
     if k.header.console_flags & TERMINAL != 0 {
         hang_up(k);
     }
+    answer(k);
     k.wake(Channel::Console);
 }
 

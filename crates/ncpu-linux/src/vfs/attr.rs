@@ -211,6 +211,12 @@ pub fn faccessat2(k: &mut Kernel<'_>, dirfd: i32, path: u64, mask: u32, flags: u
     if mask == 0 || found.node == Node::NONE {
         return Ok(0);
     }
+    if mask & access::EXECUTE != 0
+        && mount::has(k, found.node, mount::NOEXEC)
+        && walk::mode(k, found.node)? & S_IFMT == S_IFREG
+    {
+        return Err(Errno::EACCES.into());
+    }
     let mut who = access::credentials(k);
     if flags & AT_EACCESS == 0 {
         who.uid[3] = who.uid[0];
@@ -267,6 +273,9 @@ pub fn truncate(k: &mut Kernel<'_>, path: u64, size: i64) -> SysResult {
     access::allowed(k, node, access::WRITE)?;
     if let Place::Proc = node.place() {
         return Err(Errno::EPERM.into());
+    }
+    if open::is_executing(k, node) {
+        return Err(Errno::ETXTBSY.into());
     }
     set_size(k, node, size)
 }

@@ -214,36 +214,64 @@ fn free_entry(k: &mut Kernel<'_>, index: usize) {
 }
 
 /// Keeps the last name of a file that is used on without one, for /proc. Without room it is lost.
+///
+/// The directory that it was in is kept as long, since `..` leads there too.
 pub(crate) fn remember(k: &mut Kernel<'_>, at: usize, parent: Node, name: &[u8]) {
-    if k.inodes[at].first_entry != 0 || name.len() > NAME_MAX {
+    let node = inode::node_of(&k.inodes[at], at);
+    if remembered(k, node).is_some() || name.len() > NAME_MAX {
         return;
     }
-    if let Ok(index) = alloc(k) {
-        let entry = &mut k.dentries[index];
-        *entry = Dentry {
-            parent: parent.0,
-            node: 0,
-            chain: 0,
-            next: 0,
-            previous: 0,
-            position: 0,
-            length: name.len() as u32,
-            name: [0; 256],
-        };
-        entry.name[..name.len()].copy_from_slice(name);
-        k.inodes[at].first_entry = index as u32 + 1;
-        k.inodes[at].parent = parent.0;
+    let first = k.inodes[at].first_entry;
+    let Ok(index) = alloc(k) else {
+        // Another directory may take the place of one that is not kept.
+        k.inodes[at].parent = 0;
+        return;
+    };
+    let entry = &mut k.dentries[index];
+    *entry = Dentry {
+        parent: parent.0,
+        node: 0,
+        chain: 0,
+        next: first,
+        previous: 0,
+        position: 0,
+        length: name.len() as u32,
+        name: [0; 256],
+    };
+    entry.name[..name.len()].copy_from_slice(name);
+    if let Some(first) = first.checked_sub(1) {
+        k.dentries[first as usize].previous = index as u32 + 1;
+    }
+    k.inodes[at].first_entry = index as u32 + 1;
+    k.inodes[at].parent = parent.0;
+    if let Place::Overlay(directory) = parent.place() {
+        k.inodes[directory].references = k.inodes[directory].references.saturating_add(1);
     }
 }
 
-/// The last name of a file that has none any more.
-pub(crate) fn remembered(k: &Kernel<'_>, node: Node) -> Option<Name> {
+/// The entry with the last name of what has none any more: no entry of its own, which only hide
+/// names of the image by then.
+fn last_name<'k>(k: &'k Kernel<'_>, node: Node) -> Option<&'k Dentry> {
     let inode = k.inodes.get(inode::record(k, node)?)?;
     let entry = k.dentries.get(inode.first_entry.checked_sub(1)? as usize)?;
+    (entry.parent != node.0).then_some(entry)
+}
+
+/// The last name of a node that has none any more.
+pub(crate) fn remembered(k: &Kernel<'_>, node: Node) -> Option<Name> {
+    let entry = last_name(k, node)?;
     Name::new(entry.name.get(..entry.length as usize)?).ok()
 }
 
-/// Frees all entries of a directory, or the remembered name of a file, that goes away.
+/// The directory that is kept for the remembered name of a node; its number in the overlay.
+pub(super) fn kept(k: &Kernel<'_>, node: Node) -> Option<usize> {
+    match Node(last_name(k, node)?.parent).place() {
+        Place::Overlay(directory) => Some(directory),
+        _ => None,
+    }
+}
+
+/// Frees all entries of a directory, or the remembered name of a node, that goes away.
 pub(crate) fn free_entries(k: &mut Kernel<'_>, at: usize) {
     let mut next = core::mem::take(&mut k.inodes[at].first_entry);
     k.inodes[at].last_entry = 0;

@@ -6,6 +6,7 @@
 use super::{Inode, Node, data, dir, inode_flags};
 use crate::Errno;
 use crate::image::Kernel;
+use crate::ipc::inotify::notify;
 use crate::rom::{Ino, RomInode, S_IFDIR, S_IFMT};
 
 /// What a node number stands for.
@@ -190,12 +191,29 @@ pub fn drop_node(k: &mut Kernel<'_>, node: Node) {
 
 /// Frees the record of a node that nothing refers to and that says nothing.
 pub(crate) fn collect(k: &mut Kernel<'_>, node: Node) {
-    let Some(index) = record(k, node) else { return };
+    let mut node = node;
+    // A deleted directory may have been kept only for what was in it, and so on upwards.
+    while let Some(directory) = free(k, node) {
+        node = Node::overlay(directory);
+        let inode = &mut k.inodes[directory];
+        inode.references = inode.references.saturating_sub(1);
+    }
+}
+
+/// As [`collect`]; the directory of which a reference is to be dropped now, if there is one.
+fn free(k: &mut Kernel<'_>, node: Node) -> Option<usize> {
+    let index = record(k, node)?;
     let inode = k.inodes[index];
     let needed = inode.links != 0 && inode.flags & inode_flags::CHANGED != 0;
     if inode.references != 0 || needed {
-        return;
+        return None;
     }
+    if inode.links == 0 {
+        /// inotify(7): the node itself was deleted.
+        const DELETE_SELF: u32 = 0x400;
+        notify(k, Node::NONE, node, DELETE_SELF, 0, &[]);
+    }
+    let kept = dir::kept(k, node);
     dir::free_entries(k, index);
     if inode.mode & S_IFMT != S_IFDIR {
         data::free(k, index);
@@ -207,6 +225,7 @@ pub(crate) fn collect(k: &mut Kernel<'_>, node: Node) {
     k.inodes[index].chain = k.header.vfs.inode_free;
     k.header.vfs.inode_free = index as u32 + 1;
     k.header.vfs.inode_used -= 1;
+    kept.filter(|&directory| k.inodes[directory].mode != 0)
 }
 
 fn unchain(k: &mut Kernel<'_>, ino: Ino, index: usize) {

@@ -12,7 +12,7 @@
 //! |---|---|
 //! | [`walk`], `path` | from a path to a node, and back |
 //! | `inode`, `data`, `dir` | records, contents and entries of image and overlay |
-//! | [`tree`], [`open`], [`attr`], [`stat`] | the calls on paths and nodes |
+//! | [`tree`], [`rename`], [`cwd`], [`open`], [`attr`], [`stat`] | the calls on paths and nodes |
 //! | [`mount`], [`access`] | mounts; permissions |
 //! | `provide` | files that are put into a machine before it starts |
 //! | [`proc`], [`hostfs`] | the file systems that are not records |
@@ -23,6 +23,7 @@
 pub mod access;
 pub mod attr;
 pub mod changes;
+pub mod cwd;
 pub(crate) mod data;
 pub(crate) mod dir;
 pub mod hostfs;
@@ -32,6 +33,7 @@ pub mod open;
 mod path;
 pub mod proc;
 mod provide;
+pub mod rename;
 pub mod stat;
 pub(crate) mod text;
 pub mod tree;
@@ -40,13 +42,14 @@ pub mod walk;
 use crate::image::Record;
 
 pub use access::allowed;
+pub use cwd::enter;
 pub use data::{map_page, read_node};
 pub use inode::{drop_node, hold};
 pub use mount::boot;
 pub use path::path_of;
 pub use provide::provide_file;
 pub use stat::status;
-pub use tree::{enter, make_node};
+pub use tree::make_node;
 pub use walk::{EMPTY_PATH, FOLLOW, read_link, resolve, user_path};
 
 /// The current directory as a directory descriptor.
@@ -162,8 +165,8 @@ pub struct Inode {
     pub filesystem: u32,
     /// F_SEAL_* bits of a memfd.
     pub seals: u32,
-    /// Open files that may write to it.
-    pub writers: u32,
+    /// Keeps the record free of padding.
+    pub reserved: u32,
 }
 
 /// Bits of [`Inode::flags`].

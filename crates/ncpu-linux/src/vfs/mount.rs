@@ -2,8 +2,9 @@
 
 use super::inode::{self, Place};
 use super::walk::{self, FOLLOW};
-use super::{AT_FDCWD, Mount, Node, access, tree};
+use super::{AT_FDCWD, Mount, Node, access, rename, tree};
 use crate::image::Kernel;
+use crate::ipc::inotify::notify;
 use crate::rom::{S_IFCHR, S_IFDIR, S_IFLNK, makedev};
 use crate::{Errno, SysResult};
 
@@ -27,6 +28,12 @@ pub mod kind {
 
 /// MS_RDONLY.
 pub const RDONLY: u32 = 1;
+/// MS_NOSUID: set-user-ID and set-group-ID bits do nothing.
+pub(crate) const NOSUID: u32 = 2;
+/// MS_NODEV: devices cannot be opened.
+pub(crate) const NODEV: u32 = 4;
+/// MS_NOEXEC: files cannot be executed, nor mapped for execution.
+pub(crate) const NOEXEC: u32 = 8;
 /// MS_REMOUNT.
 const REMOUNT: u32 = 32;
 /// MS_BIND.
@@ -36,8 +43,14 @@ const MOVE: u32 = 8192;
 /// MS_REC, MS_UNBINDABLE, MS_PRIVATE, MS_SLAVE, MS_SHARED: propagation, of which there is none.
 const REC: u32 = 16384;
 const PROPAGATION: u32 = 0xf << 17;
-/// MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_NOATIME and the like, which are kept for display.
-const KEPT: u32 = 0x0020_0c0f | RDONLY;
+/// Flags that statfs(2) shows with the same bits: the above, MS_NOATIME, MS_NODIRATIME.
+pub(super) const SHOWN: u32 = 0xc00 | RDONLY | NOSUID | NODEV | NOEXEC;
+/// Flags that are kept: also MS_RELATIME.
+const KEPT: u32 = 0x0020_0000 | SHOWN;
+
+/// In the flags of a mount of proc: not the one that says where the only tree of /proc is. A mount
+/// inside of that tree could not, nor could more than one.
+const ALIAS: u32 = 1 << 31;
 
 /// Minor number of the first mount's device; the major number is 0, as for all file systems without
 /// a disk.
@@ -60,7 +73,8 @@ pub(crate) fn top(k: &Kernel<'_>, node: Node) -> Node {
 pub(crate) fn covering(k: &Kernel<'_>, node: Node) -> Option<Node> {
     let end = (k.header.vfs.mount_end as usize).min(k.mounts.len());
     let found = k.mounts[..end].iter().rfind(|mount| {
-        mount.kind != 0 && mount.kind != kind::BIND && mount.root == node.0 && mount.point != 0
+        let is_place = !matches!(mount.kind, 0 | kind::BIND) && mount.flags & ALIAS == 0;
+        is_place && mount.root == node.0 && mount.point != 0
     });
     found.map(|mount| Node(mount.point))
 }
@@ -75,12 +89,14 @@ pub(crate) fn of(k: &Kernel<'_>, node: Node) -> usize {
     }
 }
 
+/// Whether the node's mount has one of the flags.
+pub(crate) fn has(k: &Kernel<'_>, node: Node, flags: u32) -> bool {
+    k.mounts.get(of(k, node)).is_some_and(|mount| mount.flags & flags != 0)
+}
+
 /// EROFS when the node's mount is read-only.
 pub(crate) fn writable(k: &Kernel<'_>, node: Node) -> Result<(), Errno> {
-    match k.mounts.get(of(k, node)) {
-        Some(mount) if mount.flags & RDONLY != 0 => Err(Errno::EROFS),
-        _ => Ok(()),
-    }
+    if has(k, node, RDONLY) { Err(Errno::EROFS) } else { Ok(()) }
 }
 
 /// Device number of the file system that a node belongs to.
@@ -104,8 +120,15 @@ fn attach(
     mode: u32,
 ) -> Result<Node, Errno> {
     let slot = free_slot(k)?;
+    let mut flags = flags;
     let root = match what {
-        kind::PROC => super::proc::ROOT,
+        kind::PROC => {
+            let root = super::proc::ROOT;
+            if covering(k, root).is_some() || rename::is_within(k, point, root) {
+                flags |= ALIAS;
+            }
+            root
+        }
         _ => {
             let root = inode::create(k, S_IFDIR | mode, slot as u32)?;
             let at = inode::change(k, root)?;
@@ -288,7 +311,7 @@ pub fn mount(
         let at = (0..k.mounts.len())
             .rfind(|&at| k.mounts[at].kind != 0 && k.mounts[at].root == point.0)
             .ok_or(Errno::EINVAL)?;
-        k.mounts[at].flags = flags & KEPT;
+        k.mounts[at].flags = flags & KEPT | k.mounts[at].flags & ALIAS;
         return Ok(0);
     }
     if flags & PROPAGATION != 0 {
@@ -296,6 +319,9 @@ pub fn mount(
     }
     if flags & MOVE != 0 {
         return Err(Errno::EINVAL.into());
+    }
+    if inode::view(k, point).is_some_and(|inode| inode.links == 0) {
+        return Err(Errno::ENOENT.into());
     }
     if flags & BIND != 0 {
         let root = walk::user_path(k, AT_FDCWD, source, FOLLOW)?;
@@ -375,8 +401,12 @@ pub fn umount2(k: &mut Kernel<'_>, target: u64, flags: u32) -> SysResult {
         // Nothing refers to its nodes any more but their own directories.
         for index in 0..k.inodes.len() {
             if k.inodes[index].mode != 0 && k.inodes[index].filesystem == at as u32 {
+                /// inotify(7): the file system is unmounted.
+                const UNMOUNT: u32 = 0x2000;
+                let node = Node::overlay(index);
+                notify(k, Node::NONE, node, UNMOUNT, 0, &[]);
                 k.inodes[index].links = 0;
-                inode::collect(k, Node::overlay(index));
+                inode::collect(k, node);
             }
         }
     }

@@ -249,12 +249,6 @@ fn fill(k: &mut Kernel<'_>, file: usize, node: Node, kind: u32, flags: u32) -> R
     f.node = node.0;
     f.kind = kind;
     f.flags = flags & STATUS;
-    if kind == kind::REGULAR
-        && file::may_write(&k.files[file])
-        && let Some(at) = inode::record(k, node)
-    {
-        k.inodes[at].writers += 1;
-    }
     Ok(())
 }
 
@@ -320,6 +314,9 @@ fn open_node(k: &mut Kernel<'_>, file: usize, node: Node, flags: u32) -> Result<
     if flags & O_TRUNC != 0 {
         mask |= access::WRITE;
     }
+    if what == S_IFCHR && mount::has(k, node, mount::NODEV) {
+        return Err(Errno::EACCES.into());
+    }
     access::allowed(k, node, mask)?;
     if flags & O_NOATIME != 0 {
         access::owns(k, status.uid)?;
@@ -361,8 +358,19 @@ fn open_node(k: &mut Kernel<'_>, file: usize, node: Node, flags: u32) -> Result<
 }
 
 /// Whether a process runs the program in this node.
-fn is_executing(k: &Kernel<'_>, node: Node) -> bool {
+pub(super) fn is_executing(k: &Kernel<'_>, node: Node) -> bool {
     k.processes.iter().any(|process| process.state == 1 && process.executable == node.0)
+}
+
+/// Whether a regular file is open for writing. That of memfd_create(2) counts for none.
+pub(crate) fn is_open_for_writing(k: &Kernel<'_>, node: Node) -> bool {
+    let end = (k.header.vfs.file_end as usize).min(k.files.len());
+    let writes = |f: &file::File| {
+        f.references != 0 && f.kind == kind::REGULAR && f.node == node.0 && file::may_write(f)
+    };
+    let is_memory =
+        |inode: super::Inode| inode.seals != 0 || inode.flags & inode_flags::SEALABLE != 0;
+    k.files[..end].iter().any(writes) && !inode::view(k, node).is_some_and(is_memory)
 }
 
 /// Opens a regular file for the kernel, without a descriptor and without checking rights: a file

@@ -42,11 +42,10 @@ pub fn path_of<'b>(k: &mut Kernel<'_>, node: Node, out: &'b mut [u8]) -> Result<
         let (parent, name) = match node.place() {
             Place::Proc => proc::name_of(k, node).map(|name| (proc::parent(k, node), name)),
             Place::Host(_) => hostfs::name_of(k, node).map(|name| (hostfs::parent(k, node), name)),
-            _ if gone && start == bottom => {
-                dir::parent(k, node).and_then(|parent| Some((parent, dir::remembered(k, node)?)))
-            }
-            _ => dir::parent(k, node)
-                .and_then(|parent| Some((parent, dir::name_of(k, parent, node)?))),
+            _ => dir::parent(k, node).and_then(|parent| {
+                let name = dir::remembered(k, node).or_else(|| dir::name_of(k, parent, node));
+                Some((parent, name?))
+            }),
         }
         .unwrap_or((root, dir::Name::new(b"?")?));
         prepend(out, &mut start, name.get())?;

@@ -248,7 +248,7 @@ fn write_statfs(k: &mut Kernel<'_>, address: u64, node: Option<Node>) -> SysResu
         fields.long(0).long(0).long(0).long(0).long(0);
     }
     let device = mount.map_or(PIPE_DEVICE, |mount| mount.device);
-    let flags = mount.map_or(0, |mount| u64::from(mount.flags & mount::RDONLY));
+    let flags = mount.map_or(0, |mount| u64::from(mount.flags & mount::SHOWN));
     fields.word(device).word(0).long(NAME_MAX).long(PAGE).long(flags | ST_VALID);
     k.write_user(address, &bytes)?;
     Ok(0)

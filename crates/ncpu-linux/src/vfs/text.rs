@@ -67,10 +67,11 @@ impl Text {
     #[inline(never)]
     fn flush(&mut self, k: &mut Kernel<'_>) {
         let bytes = &self.buffer[..self.filled];
-        match data::write_node(k, self.node, self.offset, bytes) {
-            Ok(()) => self.offset += self.filled as u64,
-            Err(error) => self.failed = self.failed.or(Some(error)),
+        if let Err(error) = data::write_node(k, self.node, self.offset, bytes) {
+            self.failed = self.failed.or(Some(error));
         }
+        // What is lost counts too: columns are told by the length.
+        self.offset += self.filled as u64;
         self.filled = 0;
     }
 

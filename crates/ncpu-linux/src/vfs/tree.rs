@@ -1,30 +1,29 @@
-//! Making, removing, linking and renaming names.
+//! Making, removing and linking names.
 
-use super::dir::{self, Name};
+use super::dir;
 use super::inode::{self, Place};
 use super::walk::{self, EMPTY_PATH, FOLLOW, Found, Last, PARENT};
-use super::{AT_FDCWD, Node, access, data, hostfs, mount};
+use super::{Node, access, data, hostfs, mount};
 use crate::image::Kernel;
 use crate::ipc::inotify::notify;
 use crate::rom::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK};
 use crate::{Errno, SysResult};
 
 /// inotify(7) event bits.
-mod event {
-    pub(super) const MOVED_FROM: u32 = 0x40;
-    pub(super) const MOVED_TO: u32 = 0x80;
-    pub(super) const CREATE: u32 = 0x100;
-    pub(super) const DELETE: u32 = 0x200;
-    pub(super) const DELETE_SELF: u32 = 0x400;
-    pub(super) const MOVE_SELF: u32 = 0x800;
-    pub(super) const ATTRIB: u32 = 4;
-    pub(super) const ISDIR: u32 = 1 << 30;
+pub(super) mod event {
+    pub(crate) const MOVED_FROM: u32 = 0x40;
+    pub(crate) const MOVED_TO: u32 = 0x80;
+    pub(crate) const CREATE: u32 = 0x100;
+    pub(crate) const DELETE: u32 = 0x200;
+    pub(crate) const MOVE_SELF: u32 = 0x800;
+    pub(crate) const ATTRIB: u32 = 4;
+    pub(crate) const ISDIR: u32 = 1 << 30;
 }
 
 /// Most links of a node, as on ext4.
 const LINK_MAX: u32 = 65_000;
 
-fn is_directory(mode: u32) -> bool {
+pub(super) fn is_directory(mode: u32) -> bool {
     mode & S_IFMT == S_IFDIR
 }
 
@@ -66,7 +65,7 @@ pub(crate) fn create(
 }
 
 /// Changes the link count of a node that has a record or can get one.
-fn add_links(k: &mut Kernel<'_>, node: Node, change: i32) {
+pub(super) fn add_links(k: &mut Kernel<'_>, node: Node, change: i32) {
     if let Ok(at) = inode::change(k, node) {
         let now = k.wall_time();
         k.inodes[at].links = k.inodes[at].links.saturating_add_signed(change);
@@ -86,7 +85,7 @@ pub(crate) fn unlink(k: &mut Kernel<'_>, dir: Node, name: &[u8], node: Node) -> 
 }
 
 /// Counts a removed name: a directory goes with its only one.
-fn forget_link(k: &mut Kernel<'_>, dir: Node, name: &[u8], node: Node) {
+pub(super) fn forget_link(k: &mut Kernel<'_>, dir: Node, name: &[u8], node: Node) {
     let Some(at) = inode::record(k, node) else { return };
     if is_directory(k.inodes[at].mode) {
         add_links(k, node, -2);
@@ -95,14 +94,11 @@ fn forget_link(k: &mut Kernel<'_>, dir: Node, name: &[u8], node: Node) {
         add_links(k, node, -1);
     }
     let gone = k.inodes[at].links == 0;
-    if gone && k.inodes[at].references != 0 && !is_directory(k.inodes[at].mode) {
+    if gone && k.inodes[at].references != 0 {
         dir::remember(k, at, dir, name);
     }
     if !is_directory(k.inodes[at].mode) {
         notify(k, Node::NONE, node, event::ATTRIB, 0, &[]);
-    }
-    if gone {
-        notify(k, Node::NONE, node, event::DELETE_SELF, 0, &[]);
     }
     inode::collect(k, node);
 }
@@ -261,12 +257,12 @@ pub fn linkat(
     Ok(0)
 }
 
-fn same_mount(k: &Kernel<'_>, a: Node, b: Node) -> bool {
+pub(super) fn same_mount(k: &Kernel<'_>, a: Node, b: Node) -> bool {
     mount::of(k, a) == mount::of(k, b)
 }
 
 /// Whether anything is mounted on a node, or it is a mounted root.
-fn is_mount_point(k: &Kernel<'_>, node: Node) -> bool {
+pub(super) fn is_mount_point(k: &Kernel<'_>, node: Node) -> bool {
     k.mounts.iter().any(|mount| mount.kind != 0 && (mount.point == node.0 || mount.root == node.0))
 }
 
@@ -313,255 +309,4 @@ pub fn unlinkat(k: &mut Kernel<'_>, dirfd: i32, path: u64, flags: u32) -> SysRes
     }
     unlink(k, found.dir, found.name.get(), node)?;
     Ok(0)
-}
-
-/// RENAME_NOREPLACE.
-const NOREPLACE: u32 = 1;
-/// RENAME_EXCHANGE.
-const EXCHANGE: u32 = 2;
-/// RENAME_WHITEOUT.
-const WHITEOUT: u32 = 4;
-
-/// `renameat(2)`.
-pub fn renameat(k: &mut Kernel<'_>, from_fd: i32, from: u64, to_fd: i32, to: u64) -> SysResult {
-    renameat2(k, from_fd, from, to_fd, to, 0)
-}
-
-/// `renameat2(2)`.
-pub fn renameat2(
-    k: &mut Kernel<'_>,
-    from_fd: i32,
-    from: u64,
-    to_fd: i32,
-    to: u64,
-    flags: u32,
-) -> SysResult {
-    if flags & !(NOREPLACE | EXCHANGE | WHITEOUT) != 0
-        || flags & EXCHANGE != 0 && flags & (NOREPLACE | WHITEOUT) != 0
-        || flags & WHITEOUT != 0
-    {
-        return Err(Errno::EINVAL.into());
-    }
-    let old = user_name(k, from_fd, from)?;
-    let new = user_name(k, to_fd, to)?;
-    if !same_mount(k, old.dir, new.dir) {
-        return Err(Errno::EXDEV.into());
-    }
-    if old.last != Last::Name {
-        return Err(Errno::EBUSY.into());
-    }
-    if new.last != Last::Name {
-        return Err(if flags & NOREPLACE != 0 { Errno::EEXIST } else { Errno::EBUSY }.into());
-    }
-    if old.node == Node::NONE {
-        return Err(Errno::ENOENT.into());
-    }
-    if flags & NOREPLACE != 0 && new.node != Node::NONE {
-        return Err(Errno::EEXIST.into());
-    }
-    if flags & EXCHANGE != 0 && new.node == Node::NONE {
-        return Err(Errno::ENOENT.into());
-    }
-    let old_dir = is_directory(walk::mode(k, old.node)?);
-    let exchange = flags & EXCHANGE != 0;
-    if !old_dir && (old.slash || !exchange && new.slash) {
-        return Err(Errno::ENOTDIR.into());
-    }
-    // Not into a directory below itself, nor over one above.
-    if old_dir && is_within(k, new.dir, old.node) {
-        return Err(Errno::EINVAL.into());
-    }
-    if new.node != Node::NONE && is_within(k, old.dir, new.node) {
-        return Err(if exchange { Errno::EINVAL } else { Errno::ENOTEMPTY }.into());
-    }
-    if old.node == new.node && !matches!(old.node.place(), Place::Host(_)) {
-        return Ok(0);
-    }
-    access::may_remove(k, old.dir, old.node)?;
-    if new.node == Node::NONE {
-        access::may_change_dir(k, new.dir)?;
-    } else {
-        access::may_remove(k, new.dir, new.node)?;
-    }
-    if is_mount_point(k, old.node) || new.node != Node::NONE && is_mount_point(k, new.node) {
-        return Err(Errno::EBUSY.into());
-    }
-    if old_dir && old.dir != new.dir {
-        // Its `..` changes.
-        access::allowed(k, old.node, access::WRITE)?;
-    }
-    if let Place::Host(_) = old.dir.place() {
-        hostfs::rename(k, old.dir, old.name.get(), new.dir, new.name.get(), flags)?;
-        return Ok(0);
-    }
-    if let Place::Proc = old.dir.place() {
-        return Err(Errno::EPERM.into());
-    }
-    if exchange {
-        swap(k, &old, &new)?;
-    } else {
-        replace(k, &old, &new, old_dir)?;
-    }
-    Ok(0)
-}
-
-fn user_name(k: &mut Kernel<'_>, dirfd: i32, path: u64) -> Result<Found, Errno> {
-    walk::user_walk(k, dirfd, path, PARENT)
-}
-
-/// Whether `node` is `ancestor` or below it.
-fn is_within(k: &Kernel<'_>, node: Node, ancestor: Node) -> bool {
-    let mut node = node;
-    loop {
-        if node == ancestor {
-            return true;
-        }
-        let parent = walk::parent(k, node);
-        if parent == node {
-            return false;
-        }
-        node = parent;
-    }
-}
-
-fn replace(k: &mut Kernel<'_>, old: &Found, new: &Found, old_dir: bool) -> Result<(), Errno> {
-    if new.node != Node::NONE {
-        match (old_dir, is_directory(walk::mode(k, new.node)?)) {
-            (true, false) => return Err(Errno::ENOTDIR),
-            (false, true) => return Err(Errno::EISDIR),
-            (true, true) if !dir::is_empty(k, new.node) => return Err(Errno::ENOTEMPTY),
-            _ => {}
-        }
-        inode::change(k, new.node)?;
-    }
-    let at = inode::change(k, old.node)?;
-    let old_parent = k.inodes[at].parent;
-    dir::put(k, new.dir, new.name.get(), old.node)?;
-    if let Err(error) = dir::remove(k, old.dir, old.name.get()) {
-        // Undo: the new name was put, so an entry to change exists.
-        if new.node == Node::NONE {
-            dir::remove(k, new.dir, new.name.get())?;
-        } else {
-            dir::put(k, new.dir, new.name.get(), new.node)?;
-        }
-        k.inodes[at].parent = old_parent;
-        return Err(error);
-    }
-    if new.node != Node::NONE {
-        forget_link(k, new.dir, new.name.get(), new.node);
-    }
-    let now = k.wall_time();
-    k.inodes[at].times[2] = now;
-    if old_dir && old.dir != new.dir {
-        add_links(k, old.dir, -1);
-        add_links(k, new.dir, 1);
-    }
-    moved(k, old, new, &old.name, &new.name, old.node, old_dir);
-    Ok(())
-}
-
-fn swap(k: &mut Kernel<'_>, old: &Found, new: &Found) -> Result<(), Errno> {
-    inode::change(k, old.node)?;
-    inode::change(k, new.node)?;
-    dir::put(k, new.dir, new.name.get(), old.node)?;
-    if let Err(error) = dir::put(k, old.dir, old.name.get(), new.node) {
-        dir::put(k, new.dir, new.name.get(), new.node)?;
-        return Err(error);
-    }
-    let old_dir = is_directory(walk::mode(k, old.node)?);
-    let new_dir = is_directory(walk::mode(k, new.node)?);
-    if old_dir != new_dir && old.dir != new.dir {
-        let change = if old_dir { 1 } else { -1 };
-        add_links(k, old.dir, -change);
-        add_links(k, new.dir, change);
-    }
-    moved(k, old, new, &old.name, &new.name, old.node, old_dir);
-    moved(k, new, old, &new.name, &old.name, new.node, new_dir);
-    Ok(())
-}
-
-fn moved(
-    k: &mut Kernel<'_>,
-    old: &Found,
-    new: &Found,
-    from: &Name,
-    to: &Name,
-    node: Node,
-    directory: bool,
-) {
-    let kind = if directory { event::ISDIR } else { 0 };
-    k.header.serial = k.header.serial.wrapping_add(1);
-    let cookie = k.header.serial;
-    notify(k, old.dir, node, event::MOVED_FROM | kind, cookie, from.get());
-    notify(k, new.dir, node, event::MOVED_TO | kind, cookie, to.get());
-    notify(k, Node::NONE, node, event::MOVE_SELF, 0, &[]);
-}
-
-/// `chdir(2)`.
-pub fn chdir(k: &mut Kernel<'_>, path: u64) -> SysResult {
-    let node = walk::user_path(k, AT_FDCWD, path, FOLLOW)?;
-    set_directory(k, node)?;
-    Ok(0)
-}
-
-/// Makes a directory the current one by its path.
-pub fn enter(k: &mut Kernel<'_>, path: &[u8]) -> Result<(), Errno> {
-    let node = walk::resolve(k, AT_FDCWD, path, FOLLOW)?;
-    set_directory(k, node)
-}
-
-/// `fchdir(2)`.
-pub fn fchdir(k: &mut Kernel<'_>, fd: i32) -> SysResult {
-    let file = crate::file::get(k, fd)?;
-    let node = Node(k.files[file].node);
-    if node == Node::NONE {
-        return Err(Errno::ENOTDIR.into());
-    }
-    set_directory(k, node)?;
-    Ok(0)
-}
-
-fn enterable(k: &mut Kernel<'_>, node: Node) -> Result<(), Errno> {
-    if !walk::is_dir(k, node)? {
-        return Err(Errno::ENOTDIR);
-    }
-    access::allowed(k, node, access::EXECUTE)
-}
-
-fn set_directory(k: &mut Kernel<'_>, node: Node) -> Result<(), Errno> {
-    enterable(k, node)?;
-    inode::hold(k, node);
-    let process = k.current_process();
-    let old = core::mem::replace(&mut k.processes[process].cwd, node.0);
-    inode::drop_node(k, Node(old));
-    Ok(())
-}
-
-/// `chroot(2)`.
-pub fn chroot(k: &mut Kernel<'_>, path: u64) -> SysResult {
-    let node = walk::user_path(k, AT_FDCWD, path, FOLLOW)?;
-    enterable(k, node)?;
-    if !access::is_privileged(k) {
-        return Err(Errno::EPERM.into());
-    }
-    inode::hold(k, node);
-    let process = k.current_process();
-    let old = core::mem::replace(&mut k.processes[process].root, node.0);
-    inode::drop_node(k, Node(old));
-    Ok(0)
-}
-
-/// `getcwd(2)`: the length with the terminator.
-pub fn getcwd(k: &mut Kernel<'_>, buffer: u64, size: u64) -> SysResult {
-    let mut path = [0; walk::PATH_MAX];
-    let cwd = Node(k.processes[k.current_process()].cwd);
-    if inode::view(k, cwd).is_some_and(|inode| inode.links == 0) {
-        return Err(Errno::ENOENT.into());
-    }
-    let length = super::path::path_of(k, cwd, &mut path[..walk::PATH_MAX - 1])?.len();
-    if size < length as u64 + 1 {
-        return Err(Errno::ERANGE.into());
-    }
-    k.write_user(buffer, &path[..=length])?;
-    Ok(length as u64 + 1)
 }

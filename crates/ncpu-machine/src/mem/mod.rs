@@ -165,8 +165,13 @@ impl<'m> Mem<'m> {
     /// Adds a reference to a page. Pages of the root file system image are not counted.
     #[cfg_attr(target_arch = "nvptx64", inline(never))]
     pub fn share(&mut self, page: Ppn) {
-        if !page.is_rom() {
-            self.pages[page.0 as usize].references += 1;
+        if page.is_rom() {
+            return;
+        }
+        let entry = &mut self.pages[page.0 as usize];
+        // The record of a free page holds no frame. Only tables that contradict each other name one.
+        if entry.references != 0 {
+            entry.references = entry.references.saturating_add(1);
         }
     }
 

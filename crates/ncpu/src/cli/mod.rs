@@ -135,7 +135,7 @@ pub(crate) struct DriveOptions {
     /// Pass standard input on as it arrives, instead of in whole blocks
     ///
     /// Whole blocks make the guest's reads the same in every run, however slowly the input comes.
-    /// They are not used when standard input is a terminal.
+    /// They are not used when standard input is a terminal, nor with the host's clock.
     #[arg(short, long)]
     pub(crate) interactive: bool,
 

@@ -84,12 +84,13 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<u8> {
     if arguments.repeat > 1 {
         return repeat::run(arguments.repeat, &arguments.drive, name, start);
     }
-    let machine = match start()? {
-        Started::Machine(machine) => machine,
+    let mut machine = match start()? {
+        Started::Machine(machine) => *machine,
         Started::Not(status) => return Ok(status),
     };
-    let host = console_host(&arguments.drive, arguments.tty)?;
-    let session = Session { options: &arguments.drive, machine: *machine, folders, program: name };
+    let host = console_host(&arguments.drive, &mut machine)?;
+    let live = is_live(&arguments.drive, &mut machine);
+    let session = Session { options: &arguments.drive, machine, live, folders, program: name };
     finish(session, host)
 }
 
@@ -103,15 +104,14 @@ pub(crate) fn resume(arguments: &ResumeArguments) -> anyhow::Result<u8> {
         (None, None) => bail!("give the --rootfs or the program that the machine was run with"),
     };
     let mut machine = restore(root, path)?;
-    let (terminal, taken) = machine.with_kernel(|kernel| {
-        (kernel.header.console_flags & console::TERMINAL != 0, console::input_given(kernel))
-    });
+    let taken = machine.with_kernel(|kernel| console::input_given(kernel));
     host::skip_input(taken).context("standard input")?;
-    let host = console_host(&arguments.drive, terminal)?;
+    let host = console_host(&arguments.drive, &mut machine)?;
     let program = vec![path.display().to_string()];
     let folders = open_folders(&arguments.drive)?;
     // A checksum does not keep anyone from making a snapshot whose tables contradict each other.
-    let session = Session { options: &arguments.drive, machine, folders, program };
+    let live = is_live(&arguments.drive, &mut machine);
+    let session = Session { options: &arguments.drive, machine, live, folders, program };
     catch_unwind(AssertUnwindSafe(|| finish(session, host))).unwrap_or_else(|_| {
         bail!("cannot go on from {}: the machine in it is damaged", path.display())
     })
@@ -152,13 +152,24 @@ fn restore(root: RootImage, path: &Path) -> anyhow::Result<Machine> {
 }
 
 /// What the machine's console is connected to.
-fn console_host(options: &DriveOptions, terminal: bool) -> anyhow::Result<Box<dyn Host>> {
-    if terminal && host::stdin_is_terminal() {
+fn console_host(options: &DriveOptions, machine: &mut Machine) -> anyhow::Result<Box<dyn Host>> {
+    let flags = machine.with_kernel(|kernel| kernel.header.console_flags);
+    if flags & console::TERMINAL != 0 && host::stdin_is_terminal() {
         return Ok(Box::new(Terminal::new().context("cannot set up the terminal")?));
     }
-    let whole_blocks = !options.interactive && !host::stdin_is_terminal();
-    let tape = Rc::new(RefCell::new(Tape::default()));
-    Ok(Box::new(Streams::new(tape, whole_blocks, terminal)))
+    Ok(Box::new(streams(options, machine, Rc::new(RefCell::new(Tape::default())))))
+}
+
+/// Standard streams as the machine's console.
+fn streams(options: &DriveOptions, machine: &mut Machine, tape: Rc<RefCell<Tape>>) -> Streams {
+    let flags = machine.with_kernel(|kernel| kernel.header.console_flags);
+    Streams::new(tape, !is_live(options, machine), flags & console::TERMINAL != 0)
+}
+
+/// Whether standard input is live, not in whole blocks: where nothing is the same in every run anyhow.
+fn is_live(options: &DriveOptions, machine: &mut Machine) -> bool {
+    let paced = machine.with_kernel(|kernel| kernel.header.paced != 0);
+    options.interactive || host::stdin_is_terminal() || paced
 }
 
 /// Drives a machine to its end and reports.

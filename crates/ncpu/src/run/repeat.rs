@@ -1,9 +1,9 @@
 //! `--repeat`: the same run several times, compared.
 
-use super::open_folders;
 use super::session::{Session, Started};
+use super::{is_live, open_folders, streams};
 use crate::cli::DriveOptions;
-use crate::host::{Streams, Tape, stdin_is_terminal};
+use crate::host::Tape;
 use crate::report::{self, Report, Runs};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -19,18 +19,18 @@ pub(super) fn run(
     let mut reports: Vec<(Report, u64)> = Vec::new();
     let mut status = 0;
     for index in 0..count {
-        let machine = match start()? {
-            Started::Machine(machine) => machine,
+        let mut machine = match start()? {
+            Started::Machine(machine) => *machine,
             Started::Not(status) => return Ok(status),
         };
-        let whole_blocks = !options.interactive && !stdin_is_terminal();
-        let mut host = Streams::new(Rc::clone(&tape), whole_blocks, false);
+        let mut host = streams(options, &mut machine, Rc::clone(&tape));
         if index > 0 {
             host = host.discard_output();
         }
         let mut session = Session {
             options,
-            machine: *machine,
+            live: is_live(options, &mut machine),
+            machine,
             folders: open_folders(options)?,
             program: program.clone(),
         };

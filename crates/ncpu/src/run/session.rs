@@ -7,6 +7,7 @@ use crate::report::{End, Figures, Report};
 use anyhow::{Context, bail};
 use ncpu_alu::NativeAlu;
 use ncpu_engine::{Folders, Host, Machine, Reason, Rules, drive, snapshot, state_hash};
+use ncpu_linux::tty::console;
 use std::path::Path;
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ pub(super) enum Started {
 pub(super) struct Session<'a> {
     pub(super) options: &'a DriveOptions,
     pub(super) machine: Machine,
+    /// Whether its standard input is live.
+    pub(super) live: bool,
     /// The host folders that it may use.
     pub(super) folders: Folders,
     /// The command line, for the report.
@@ -44,8 +47,12 @@ impl Session<'_> {
         };
         let (mut wall, mut round_trips, mut lifted_pages) = (Duration::ZERO, 0, 0);
         let (reason, stopped) = loop {
+            let live = self.live;
             let ending = self.machine.with_kernel(|kernel| {
+                // No part of what is saved and hashed.
+                console::set_live(kernel, live);
                 let ending = drive(kernel, &NativeAlu, host, &mut self.folders, rules);
+                console::set_live(kernel, false);
                 lifted_pages += kernel.mem.lifted_pages();
                 ending
             });

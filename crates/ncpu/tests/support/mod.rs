@@ -72,6 +72,30 @@ pub(crate) const CAT: &[u32] = &[
     0xd400_0001, // svc #0
 ];
 
+/// Polls standard input with a zero timeout, over and over, until there is some; then exits with its
+/// first byte.
+pub(crate) const POLL: &[u32] = &[
+    0xd100_c3ff, // sub sp, sp, #48
+    0xa900_7fff, // stp xzr, xzr, [sp] (struct timespec)
+    0xd2c0_0021, // mov x1, #0x1_0000_0000 (struct pollfd: fd 0, POLLIN)
+    0xf900_0be1, // str x1, [sp, #16]
+    0x9100_43e0, // again: add x0, sp, #16
+    0xd280_0021, // mov x1, #1
+    0x9100_03e2, // mov x2, sp
+    0xd280_0003, // mov x3, #0
+    0xd280_0928, // mov x8, #73 (ppoll)
+    0xd400_0001, // svc #0
+    0xb4ff_ff40, // cbz x0, again
+    0xd280_0000, // mov x0, #0
+    0x9100_83e1, // add x1, sp, #32
+    0xd280_0022, // mov x2, #1
+    0xd280_07e8, // mov x8, #63 (read)
+    0xd400_0001, // svc #0
+    0x3940_83e0, // ldrb w0, [sp, #32]
+    0xd280_0ba8, // mov x8, #93 (exit)
+    0xd400_0001, // svc #0
+];
+
 /// Counts down from 65,536, then does as [`HELLO`]: 1 + 2 × 65,536 + 8 instructions.
 pub(crate) fn count_then_hello() -> Vec<u32> {
     let count = [

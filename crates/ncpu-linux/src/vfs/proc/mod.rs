@@ -9,6 +9,7 @@
 //! there, so that a reader in several steps sees one state.
 
 mod memory;
+mod mounts;
 mod net;
 mod process;
 mod system;

@@ -1,13 +1,13 @@
 //! Files of /proc about a process or thread.
 
 use super::system::TICK;
-use super::{Subject, Text, descriptor, may_inspect, memory};
+use super::{Subject, Text, descriptor, may_inspect, memory, mounts};
 use crate::Errno;
 use crate::image::Kernel;
 use crate::mm;
 use crate::process::{self, attribute, state};
 use crate::vfs::stat::{FIRST_MOUNT_ID, object_number};
-use crate::vfs::{Node, mount, path};
+use crate::vfs::{Node, mount};
 
 /// A row: a file, directory or link.
 pub(super) struct Entry {
@@ -196,8 +196,8 @@ pub(super) fn write(
         P::Maps => memory::maps(k, subject, w),
         P::Smaps => memory::smaps(k, subject, w),
         P::SmapsRollup => memory::rollup(k, subject, w),
-        P::Mounts => mounts(k, w),
-        P::Mountinfo => mountinfo(k, w),
+        P::Mounts => mounts::mounts(k, w),
+        P::Mountinfo => mounts::mountinfo(k, w),
         P::OomScore | P::OomScoreAdj => _ = w.put(k, b"0\n"),
         P::Personality => {
             let personality = u64::from(k.processes[subject.process].personality);
@@ -318,85 +318,6 @@ fn limits(k: &mut Kernel<'_>, subject: Subject, w: &mut Text) {
             w.pad(k, b' ', 21 - width.min(21));
         }
         w.left(k, unit, 10).put(k, b"\n");
-    }
-}
-
-/// The path of a mount's point, with the characters escaped that separate fields (getmntent(3)).
-fn mount_point(k: &mut Kernel<'_>, at: usize, w: &mut Text) {
-    let mut buffer = [0; 1024];
-    let point = match k.mounts[at].point {
-        0 => Node::ROOT,
-        point => Node(point),
-    };
-    let path = path::path_of(k, point, &mut buffer).map_or(0, <[u8]>::len);
-    for &byte in &buffer[..path] {
-        if matches!(byte, b' ' | b'\t' | b'\n' | b'\\') {
-            w.put(k, b"\\").octal(k, u64::from(byte), 3);
-        } else {
-            w.put(k, &[byte]);
-        }
-    }
-}
-
-/// Source, type and own options of a mount.
-const fn mount_words(kind: u32) -> (&'static [u8], &'static [u8], &'static [u8]) {
-    match kind {
-        mount::kind::TMPFS => (b"tmpfs", b"tmpfs", b""),
-        mount::kind::PROC => (b"proc", b"proc", b""),
-        mount::kind::DEVPTS => (b"devpts", b"devpts", b",gid=5,mode=620,ptmxmode=000"),
-        mount::kind::SYSFS => (b"sysfs", b"sysfs", b""),
-        mount::kind::HOST => (b"host", b"9p", b""),
-        _ => (b"overlay", b"overlay", b""),
-    }
-}
-
-fn mount_options(k: &mut Kernel<'_>, at: usize, w: &mut Text) {
-    const NOSUID: u32 = 2;
-    const NODEV: u32 = 4;
-    const NOEXEC: u32 = 8;
-    let flags = k.mounts[at].flags;
-    w.put(k, if flags & mount::RDONLY != 0 { b"ro" } else { b"rw" });
-    for (bit, word) in [(NOSUID, b",nosuid".as_slice()), (NODEV, b",nodev"), (NOEXEC, b",noexec")] {
-        if flags & bit != 0 {
-            w.put(k, word);
-        }
-    }
-    w.put(k, b",noatime");
-}
-
-fn mounts(k: &mut Kernel<'_>, w: &mut Text) {
-    for at in 0..k.mounts.len() {
-        if k.mounts[at].kind == 0 {
-            continue;
-        }
-        let (source, name, own) = mount_words(k.mounts[at].kind);
-        w.put(k, source).put(k, b" ");
-        mount_point(k, at, w);
-        w.put(k, b" ").put(k, name).put(k, b" ");
-        mount_options(k, at, w);
-        w.put(k, own).put(k, b" 0 0\n");
-    }
-}
-
-fn mountinfo(k: &mut Kernel<'_>, w: &mut Text) {
-    for at in 0..k.mounts.len() {
-        let m = k.mounts[at];
-        if m.kind == 0 {
-            continue;
-        }
-        let (source, name, own) = mount_words(m.kind);
-        let parent = match m.point {
-            0 => FIRST_MOUNT_ID - 1,
-            point => mount::of(k, Node(point)) as u64 + FIRST_MOUNT_ID,
-        };
-        w.dec(k, at as u64 + FIRST_MOUNT_ID).put(k, b" ").dec(k, parent).put(k, b" 0:");
-        w.dec(k, u64::from(m.device & 0xff)).put(k, b" / ");
-        mount_point(k, at, w);
-        w.put(k, b" ");
-        mount_options(k, at, w);
-        w.put(k, b" - ").put(k, name).put(k, b" ").put(k, source);
-        w.put(k, if m.flags & mount::RDONLY != 0 { b" ro" } else { b" rw" });
-        w.put(k, own).put(k, b"\n");
     }
 }
 

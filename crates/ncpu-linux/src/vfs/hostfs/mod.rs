@@ -6,19 +6,27 @@
 //! answers runs again from its start after each, and finds those that it has had already in the
 //! nodes.
 //!
+//! [`directory`] has the calls on names, [`request`] what travels.
+//!
 //! Limits that follow: a file that is renamed or removed on the host, or removed by the guest while
 //! it is open, is gone for those who have it open (ENOENT); one write moves at most about a page; a
 //! mapping is a private copy of the pages at the time they are first touched.
 
-use super::dir::{Listed, Name};
+mod directory;
+mod request;
+
+pub(crate) use directory::{create, lookup, mkdir, next, rename, symlink, unlink};
+
+use super::dir::Name;
 use super::{Node, Status, data, inode, mount, open};
 use crate::Errno;
-use crate::host::{Request, STAT_BYTES, Stat, operation};
+use crate::host::{STAT_BYTES, Stat, operation};
 use crate::image::{Kernel, Record};
-use crate::rom::{HASH_SEED, S_IFREG, hash};
+use crate::rom::S_IFREG;
 use crate::user::{Dest, Source};
 use crate::vfs::inode::Place;
 use ncpu_machine::{PAGE_SIZE, Ppn};
+use request::{Answer, Question, ask, command};
 
 /// A file of a host folder.
 #[derive(Clone, Copy, Debug)]
@@ -181,147 +189,6 @@ pub(crate) fn name_of(k: &Kernel<'_>, node: Node) -> Option<Name> {
     Name::new(k.host_nodes[index_of(k, node).ok()?].get_name()).ok()
 }
 
-/// A path for the host, written from the end of a buffer, and what follows it.
-struct Question {
-    bytes: [u8; PAGE_SIZE],
-    length: usize,
-}
-
-impl Question {
-    /// The path of a node, and of a name below it if that is not empty.
-    fn new(k: &Kernel<'_>, index: usize, name: &[u8]) -> Result<Question, Errno> {
-        let mut question = Question { bytes: [0; PAGE_SIZE], length: 0 };
-        question.path(k, index, name)?;
-        Ok(question)
-    }
-
-    /// Appends a path and its terminator.
-    fn path(&mut self, k: &Kernel<'_>, index: usize, name: &[u8]) -> Result<(), Errno> {
-        // Once to measure, once to write back to front.
-        let mut total = name.len();
-        let mut at = index;
-        while let Some(above) = (k.host_nodes[at].parent as usize).checked_sub(1) {
-            total += k.host_nodes[at].get_name().len() + usize::from(total != 0);
-            at = above;
-        }
-        let end = self.length + total;
-        if end + 1 >= self.bytes.len() {
-            return Err(Errno::ENAMETOOLONG);
-        }
-        let mut start = end - name.len();
-        self.bytes[start..end].copy_from_slice(name);
-        at = index;
-        while let Some(above) = (k.host_nodes[at].parent as usize).checked_sub(1) {
-            if start != end {
-                start -= 1;
-                self.bytes[start] = b'/';
-            }
-            let name = k.host_nodes[at].get_name();
-            start -= name.len();
-            self.bytes[start..start + name.len()].copy_from_slice(name);
-            at = above;
-        }
-        self.bytes[end] = 0;
-        self.length = end + 1;
-        Ok(())
-    }
-
-    fn append(&mut self, bytes: &[u8]) -> Result<(), Errno> {
-        let end = self.length + bytes.len();
-        self.bytes.get_mut(self.length..end).ok_or(Errno::ENAMETOOLONG)?.copy_from_slice(bytes);
-        self.length = end;
-        Ok(())
-    }
-
-    fn get(&self) -> &[u8] {
-        &self.bytes[..self.length]
-    }
-}
-
-/// An answer of the host. Its page is the caller's.
-struct Answer {
-    value: u64,
-    page: Ppn,
-    length: usize,
-}
-
-impl Answer {
-    /// Copies the bytes out and gives the page back.
-    fn finish(self, k: &mut Kernel<'_>, out: &mut [u8]) -> usize {
-        let length = self.length.min(out.len());
-        k.mem.read_page(self.page, 0, &mut out[..length]);
-        k.mem.release(self.page);
-        length
-    }
-}
-
-/// The host's answer to a question, if it is there; else asks, and the call waits.
-fn ask(
-    k: &mut Kernel<'_>,
-    index: usize,
-    what: u32,
-    arguments: [u64; 4],
-    question: &[u8],
-) -> Result<Answer, Errno> {
-    let task = k.current();
-    let mount = k.host_nodes[index].mount as usize - 1;
-    let host = u64::from(k.mounts[mount].host);
-    let [a, b, c, d] = arguments;
-    let arguments = [host, a, b, c, d];
-    let mut key = hash(HASH_SEED, question);
-    for value in [u64::from(what), stamp(k)].iter().chain(&arguments) {
-        key = hash(key, &value.to_le_bytes());
-    }
-    let request = k.requests[task];
-    if request.operation != 0 {
-        if request.done == 0 && request.key == key {
-            return Err(Errno::HOST_WAIT);
-        }
-        k.requests[task] = Request::default();
-        if request.done == 0 {
-            k.header.host_requests = k.header.host_requests.saturating_sub(1);
-        } else if request.key == key {
-            let page = Ppn(request.page);
-            if request.result < 0 {
-                k.mem.release(page);
-                return Err(Errno(request.result.unsigned_abs() as u16));
-            }
-            let length = (request.length as usize).min(PAGE_SIZE);
-            return Ok(Answer { value: request.result as u64, page, length });
-        }
-        k.mem.release(Ppn(request.page));
-    }
-    let page = k.mem.alloc().ok_or(Errno::ENOMEM)?;
-    if !k.mem.write_page(page, 0, question) {
-        k.mem.release(page);
-        return Err(Errno::ENOMEM);
-    }
-    k.requests[task] = Request {
-        operation: what,
-        done: 0,
-        arguments,
-        result: 0,
-        page: page.0,
-        length: question.len() as u32,
-        key,
-    };
-    k.header.host_requests += 1;
-    Err(Errno::HOST_WAIT)
-}
-
-/// As [`ask`], for answers without bytes.
-fn command(
-    k: &mut Kernel<'_>,
-    index: usize,
-    what: u32,
-    arguments: [u64; 4],
-    question: &[u8],
-) -> Result<u64, Errno> {
-    let answer = ask(k, index, what, arguments, question)?;
-    k.mem.release(answer.page);
-    Ok(answer.value)
-}
-
 /// Takes attributes over into a record; cached pages go when the file has changed.
 fn learn(k: &mut Kernel<'_>, index: usize, answer: Answer) -> Result<(), Errno> {
     let mut bytes = [0; STAT_BYTES];
@@ -364,32 +231,6 @@ fn refresh(k: &mut Kernel<'_>, index: usize) -> Result<(), Errno> {
         }
     }
     if k.host_nodes[index].gone != 0 { Err(Errno::ENOENT) } else { Ok(()) }
-}
-
-/// The record of a name in a directory, made if needed.
-fn child(k: &mut Kernel<'_>, dir: usize, name: &[u8]) -> Result<usize, Errno> {
-    let parent = dir as u32 + 1;
-    let known = k
-        .host_nodes
-        .iter()
-        .position(|node| node.mount != 0 && node.parent == parent && node.get_name() == name);
-    if let Some(index) = known {
-        return Ok(index);
-    }
-    let mut record =
-        HostNode { mount: k.host_nodes[dir].mount, parent, length: name.len() as u32, ..FREE };
-    record.name.get_mut(..name.len()).ok_or(Errno::ENAMETOOLONG)?.copy_from_slice(name);
-    alloc(k, record)
-}
-
-pub(crate) fn lookup(k: &mut Kernel<'_>, dir: Node, name: &[u8]) -> Result<Option<Node>, Errno> {
-    let dir = index_of(k, dir)?;
-    let index = child(k, dir, name)?;
-    match refresh(k, index) {
-        Ok(()) => Ok(Some(node_of(index))),
-        Err(Errno::ENOENT) => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 pub(crate) fn status(k: &mut Kernel<'_>, node: Node) -> Result<Status, Errno> {
@@ -536,79 +377,6 @@ pub(crate) fn map_page(k: &mut Kernel<'_>, node: Node, page: u64) -> Result<Ppn,
     data::map_page(k, cache, page, false)
 }
 
-pub(crate) fn create(k: &mut Kernel<'_>, dir: Node, name: &[u8], mode: u32) -> Result<Node, Errno> {
-    let dir = index_of(k, dir)?;
-    let index = child(k, dir, name)?;
-    let question = Question::new(k, index, &[])?;
-    let arguments = [u64::from(mode & 0o7777), 0, 0, 0];
-    let answer = ask(k, index, operation::CREATE, arguments, question.get())?;
-    learn(k, index, answer)?;
-    Ok(node_of(index))
-}
-
-pub(crate) fn mkdir(k: &mut Kernel<'_>, dir: Node, name: &[u8], mode: u32) -> Result<(), Errno> {
-    let dir = index_of(k, dir)?;
-    let question = Question::new(k, dir, name)?;
-    let arguments = [u64::from(mode & 0o7777), 0, 0, 0];
-    command(k, dir, operation::MKDIR, arguments, question.get())?;
-    Ok(())
-}
-
-pub(crate) fn symlink(
-    k: &mut Kernel<'_>,
-    dir: Node,
-    name: &[u8],
-    target: &[u8],
-) -> Result<(), Errno> {
-    let dir = index_of(k, dir)?;
-    let mut question = Question::new(k, dir, name)?;
-    question.append(target)?;
-    question.append(&[0])?;
-    command(k, dir, operation::SYMLINK, [0; 4], question.get())?;
-    Ok(())
-}
-
-pub(crate) fn unlink(
-    k: &mut Kernel<'_>,
-    dir: Node,
-    name: &[u8],
-    directory: bool,
-) -> Result<(), Errno> {
-    let dir = index_of(k, dir)?;
-    let question = Question::new(k, dir, name)?;
-    let arguments = [u64::from(directory), 0, 0, 0];
-    command(k, dir, operation::UNLINK, arguments, question.get())?;
-    Ok(())
-}
-
-pub(crate) fn rename(
-    k: &mut Kernel<'_>,
-    dir: Node,
-    name: &[u8],
-    to: Node,
-    to_name: &[u8],
-    flags: u32,
-) -> Result<(), Errno> {
-    let (dir, to) = (index_of(k, dir)?, index_of(k, to)?);
-    let mut question = Question::new(k, dir, name)?;
-    question.path(k, to, to_name)?;
-    command(k, dir, operation::RENAME, [u64::from(flags), 0, 0, 0], question.get())?;
-    // The file is known under its new name; what was there is gone for those who have it open.
-    let old = child(k, dir, name)?;
-    let replaced = child(k, to, to_name)?;
-    changed(k, old);
-    changed(k, replaced);
-    let moved = k.host_nodes[old];
-    let target = k.host_nodes[replaced];
-    k.host_nodes[old].name = target.name;
-    k.host_nodes[old].length = target.length;
-    k.host_nodes[old].parent = target.parent;
-    k.host_nodes[replaced].name = moved.name;
-    k.host_nodes[replaced].length = moved.length;
-    k.host_nodes[replaced].parent = moved.parent;
-    Ok(())
-}
-
 pub(crate) fn chmod(k: &mut Kernel<'_>, node: Node, mode: u32) -> Result<(), Errno> {
     let index = index_of(k, node)?;
     let question = Question::new(k, index, &[])?;
@@ -631,63 +399,4 @@ pub(crate) fn set_times(
     command(k, index, operation::SET_TIMES, arguments, question.get())?;
     k.host_nodes[index].stamp = 0;
     Ok(())
-}
-
-/// The entry of a directory at or after `position` (2 is the first).
-pub(crate) fn next(k: &mut Kernel<'_>, dir: Node, position: u64) -> Result<Option<Listed>, Errno> {
-    let index = index_of(k, dir)?;
-    let cache = listing(k, index)?;
-    let entry = position.max(2) - 2;
-    let at = entry * LISTING_SLOT;
-    let mut slot = [0; LISTING_SLOT as usize];
-    if data::read_node(k, cache, at, &mut slot)? != slot.len() || slot[0] == 0 {
-        return Ok(None);
-    }
-    let name = slot.get(2..2 + slot[0] as usize).ok_or(Errno::EIO)?;
-    let child = child(k, index, name)?;
-    let kind = u32::from(slot[1]);
-    Ok(Some(Listed { next: entry + 3, node: node_of(child), name: Name::new(name)?, kind }))
-}
-
-/// Bytes for each entry of a listing: the length of its name, its type, and the name.
-const LISTING_SLOT: u64 = 257;
-
-/// The listing of a directory, kept until the directory changes. Its node's access time is 1 when it
-/// is whole; until then its change time is the stamp of the call that asks for it.
-fn listing(k: &mut Kernel<'_>, index: usize) -> Result<Node, Errno> {
-    const WHOLE: u64 = 1;
-    let cache = cached(k, index)?;
-    let at = inode::record(k, cache).ok_or(Errno::EIO)?;
-    if k.inodes[at].times[0] == WHOLE {
-        return Ok(cache);
-    }
-    if k.inodes[at].times[2] != stamp(k) {
-        data::truncate(k, cache, 0)?;
-        k.inodes[at].times[2] = stamp(k);
-    }
-    loop {
-        let known = k.inodes[at].size / LISTING_SLOT;
-        let question = Question::new(k, index, &[])?;
-        let answer = ask(k, index, operation::READ_DIR, [known, 0, 0, 0], question.get())?;
-        let count = answer.value;
-        let mut bytes = [0; PAGE_SIZE];
-        let length = answer.finish(k, &mut bytes);
-        let mut rest = &bytes[..length];
-        for entry in 0..count {
-            let size = 2 + usize::from(*rest.first().ok_or(Errno::EIO)?);
-            if size == 2 || size > rest.len() {
-                return Err(Errno::EIO);
-            }
-            let (front, behind) = rest.split_at(size);
-            let mut slot = [0; LISTING_SLOT as usize];
-            slot[..size].copy_from_slice(front);
-            data::write_node(k, cache, (known + entry) * LISTING_SLOT, &slot)?;
-            rest = behind;
-        }
-        k.inodes[at].times[2] = stamp(k);
-        if count == 0 {
-            k.inodes[at].times[0] = WHOLE;
-            return Ok(cache);
-        }
-    }
 }
