@@ -29,6 +29,8 @@ pub mod state {
     pub const SERVE: u32 = 2;
     /// Nothing, until the host has looked at it.
     pub const STOPPED: u32 = 3;
+    /// Execute the rest of its slice, and stop in front of the instruction that the limit names.
+    pub const EXACT: u32 = 4;
 }
 
 /// Why a lane stopped: [`ncpu_linux::Stop`] as numbers.
@@ -47,7 +49,7 @@ pub mod stop {
     pub const DEADLOCK: u32 = 6;
     /// The first process has ended.
     pub const ENDED: u32 = 7;
-    /// The fuel is used up but for less than a line; what is left has to be executed exactly.
+    /// The limit is reached, to the instruction.
     pub const LIMIT: u32 = 8;
 }
 
@@ -73,10 +75,12 @@ pub struct Lane {
     pub retired: u64,
     /// Micro-ops of the slice retired so far.
     pub uops: u64,
-    /// Host: stop before this many instructions have retired since boot.
+    /// Host: stop when exactly so many instructions have retired since boot.
     pub limit: u64,
     /// Host: stop at every multiple of this many instructions; output is taken there.
     pub stride: u64,
+    /// The next such multiple; 0 when it has to be found.
+    pub until: u64,
     /// Host: whether it wants to be asked at every multiple, and when input is waited for.
     pub attended: u32,
     /// Wait status of the first process once it has ended.
@@ -99,12 +103,10 @@ pub struct Lane {
     pub input_room: u32,
     /// Host: address of room for output; records of [`ncpu_linux::tty::console`].
     pub output: u64,
-    /// Host: bytes of that room.
+    /// Host: bytes of that room, more than the machine's console holds.
     pub output_capacity: u64,
-    /// Bytes of it in use. Host: takes them and sets this to 0.
+    /// Bytes of it in use. Host: takes them at every stop and sets this to 0.
     pub output_length: u64,
-    /// Bytes of output that found no room.
-    pub output_lost: u64,
     /// Host: address of [`LIFTS`]-independent room for requests to the host; 0 for none.
     pub requests: u64,
     /// Requests in it: on the way out waiting, on the way in answered.
@@ -119,6 +121,8 @@ pub struct Lane {
     pub console_flags: u32,
     /// Whether the clock of the machine is paced by the host.
     pub paced: u32,
+    /// Host: whether the limit is a pause, at which output that is not due yet stays in the machine.
+    pub pauses: u32,
     /// Instructions retired since boot.
     pub total: u64,
     /// Nanoseconds since boot.
@@ -156,6 +160,10 @@ pub struct Round {
     pub full: u32,
     /// Lanes that have stopped since the last round, in [`Batch::stopped`].
     pub stopped: u32,
+    /// 1 if any lane is to be executed exactly.
+    pub exact: u32,
+    /// Lanes that were served.
+    pub served: u32,
     /// Keeps the layout free of padding.
     pub reserved: u32,
 }

@@ -64,7 +64,7 @@ pub struct Plan {
     pub spread: bool,
     /// Frames of all lanes together.
     pub frames: u64,
-    /// Bytes of room for each lane's output.
+    /// Bytes of room for each lane's output; four times what the machine's console holds at least.
     pub output: u64,
     /// Whether the lanes ask the host for files.
     pub has_folders: bool,
@@ -73,7 +73,15 @@ pub struct Plan {
 /// Bytes that a plan needs for each lane beside its frames.
 fn lane_bytes(layout: &Layout, plan: &Plan) -> u64 {
     let words = Tlb::words(true) + Lookup::words(true);
-    image_stride(layout) + 8 * words as u64 + size_of::<Lane>() as u64 + 16 + plan.output
+    image_stride(layout)
+        + 8 * words as u64
+        + size_of::<Lane>() as u64
+        + 16
+        + output_room(layout, plan)
+}
+
+fn output_room(layout: &Layout, plan: &Plan) -> u64 {
+    plan.output.max(4 * u64::from(layout.limits().console))
 }
 
 fn image_stride(layout: &Layout) -> u64 {
@@ -102,6 +110,8 @@ pub struct Lanes<D: Device> {
     output_capacity: u64,
     /// Rounds launched.
     rounds: u64,
+    /// Whether any lane is to be executed exactly.
+    exact: bool,
     dirty: bool,
 }
 
@@ -136,8 +146,9 @@ impl<D: Device> Lanes<D> {
             batch: 0,
             allocations: Vec::new(),
             output: 0,
-            output_capacity: plan.output,
+            output_capacity: output_room(&layout, plan),
             rounds: 0,
+            exact: false,
             dirty: true,
             device,
         };
@@ -145,7 +156,7 @@ impl<D: Device> Lanes<D> {
         let frame_limit = layout.page_table().len() as u64 / size_of::<Page>() as u64;
         let room = |count: u64, bytes: usize| count * bytes as u64;
         this.batch = this.alloc(size_of::<Batch>() as u64)?;
-        this.output = this.alloc(plan.output * u64::from(lanes))?;
+        this.output = this.alloc(this.output_capacity * u64::from(lanes))?;
         let template = this.put(&image)?;
         let directory = this.alloc(room(CODE_PAGES.into(), size_of::<DirectoryEntry>()))?;
         // One more than the store knows: a lane fetches a micro-op ahead.
@@ -264,23 +275,26 @@ impl<D: Device> Lanes<D> {
     }
 
     /// Lets every lane execute up to `slice` instructions and be served, and lifts the code that was
-    /// missing. With `exactly`, a lane that executes `slice` instructions stops in front of the next one.
+    /// missing. A lane that comes to its limit stops there, to the instruction.
     ///
     /// # Errors
     /// When a call of the driver fails.
-    pub fn round(&mut self, slice: u32, exactly: bool) -> Result<Round> {
+    pub fn round(&mut self, slice: u32) -> Result<Round> {
         if self.record.slice != slice || self.dirty {
             self.record.slice = slice;
             self.send()?;
         }
         let at = self.record.round.addr() as u64;
         self.device.fill(at, 0, size_of::<Round>() as u64)?;
-        let execute = if exactly { "ncpu_execute_exactly" } else { "ncpu_execute" };
-        self.launch(execute, self.record.whole_warps())?;
+        self.launch("ncpu_execute", self.record.whole_warps())?;
+        if self.exact {
+            self.launch("ncpu_execute_exactly", self.record.whole_warps())?;
+        }
         self.launch("ncpu_serve", self.lanes)?;
         let mut round = Round::default();
         self.device.download(at, round.bytes_mut())?;
         self.rounds += 1;
+        self.exact = round.exact != 0;
         if round.lifting != 0 {
             self.launch("ncpu_lift_decode", lifting::WORD_THREADS)?;
             self.launch("ncpu_lift_place", LIFTS)?;
