@@ -120,8 +120,6 @@ const SLICE: u64 = 10_000_000;
 const TERMINAL_SLICE: u64 = 1_000_000;
 /// Most instructions of a straight line, which ends with its page at the latest.
 const LONGEST_LINE: u64 = (PAGE_SIZE / 4) as u64;
-/// In `header.inside_line`: execution was cut inside a line at whose end the host takes output.
-pub(crate) const OUTPUT_DUE: u32 = 2;
 /// How far a clock that the host paces may fall behind while the machine runs.
 const LATEST_CLOCK: Duration = Duration::from_millis(20);
 

@@ -1,6 +1,5 @@
 //! A machine as the drive loop sees it, wherever it runs; and one on the host's processor.
 
-use crate::drive::OUTPUT_DUE;
 use crate::folders::Folders;
 use ncpu_alu::Alu;
 use ncpu_linux::tty::console;
@@ -42,7 +41,7 @@ impl Status {
             is_paced: header.paced != 0,
             console_flags: header.console_flags,
             input_room: console::input_room(kernel),
-            is_output_due: header.inside_line == OUTPUT_DUE,
+            is_output_due: header.inside_line == console::OUTPUT_DUE,
             exit_status: header.exit_status,
         }
     }
@@ -127,7 +126,7 @@ impl<A: Alu> Driven for OnHost<'_, '_, A> {
             }
         };
         if stop == Stop::Observer && done >= left {
-            self.kernel.header.inside_line = OUTPUT_DUE;
+            self.kernel.header.inside_line = console::OUTPUT_DUE;
         }
         Ok(stop)
     }

@@ -32,6 +32,8 @@ pub const TERMINAL: u32 = 2;
 pub const LIVE: u32 = 4;
 /// In `header.console_flags`: nothing goes on before the host has given input or closed it.
 const ASKED: u32 = 8;
+/// In `header.inside_line`: execution was cut inside a line at whose end the host takes output.
+pub const OUTPUT_DUE: u32 = 2;
 /// Index of the terminal that the console is.
 pub const INDEX: usize = 0;
 
