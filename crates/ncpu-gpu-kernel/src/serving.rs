@@ -3,9 +3,11 @@
 //!
 //! Output and input go between the machine's console and buffers of the lane in device memory, at the
 //! same moments as a driver on the host's processor moves them, for these moments are part of the
-//! machine's history.
+//! machine's history. An attended lane leaves these moments to its host: it shows its output whenever it
+//! stops, and does what it was told when it goes on.
 
 use crate::batch::{Batch, Lane, state, stop};
+use core::mem::take;
 use core::sync::atomic::{AtomicU32, Ordering};
 use ncpu_linux::host::Request;
 use ncpu_linux::tty::console;
@@ -18,8 +20,6 @@ const INPUT_BLOCK: u64 = 1 << 16;
 const LONGEST_LINE: u64 = (PAGE_SIZE / 4) as u64;
 /// Bytes before each record of output: stream and length.
 const OUTPUT_HEADER: usize = 4;
-/// In `header.inside_line`: execution was cut inside a line at whose end output is taken.
-const OUTPUT_DUE: u32 = 2;
 
 /// A request to the host on its way out or back.
 #[repr(C)]
@@ -33,6 +33,12 @@ pub struct Exchange {
     pub request: Request,
     /// The request's page of bytes.
     pub page: [u8; PAGE_SIZE],
+}
+
+impl Default for Exchange {
+    fn default() -> Self {
+        Exchange { task: 0, length: 0, request: Request::default(), page: [0; PAGE_SIZE] }
+    }
 }
 
 /// Serves the lane if it asks for it.
@@ -65,6 +71,7 @@ pub unsafe fn serve(batch: &Batch, lane: u32) {
     record.now = k.now();
     record.next_deadline = k.header.next_deadline;
     record.console_flags = k.header.console_flags;
+    record.output_due = (k.header.inside_line == console::OUTPUT_DUE) as u32;
     record.paced = k.header.paced;
     record.input_room = console::input_room(k) as u32;
     // SAFETY: the batch is complete.
@@ -126,27 +133,26 @@ pub unsafe fn cut(batch: &Batch, at: u32) {
 /// Does what the host has asked for while the lane was stopped.
 ///
 /// # Safety
-/// The lane's buffers must be as its record says.
-unsafe fn obey(record: &mut Lane, k: &mut Kernel<'_>) {
+/// Input and requests must be where the record says.
+pub unsafe fn obey(record: &mut Lane, k: &mut Kernel<'_>) {
     record.stop = 0;
-    for at in 0..record.request_count as usize {
+    if take(&mut record.output_taken) != 0 {
+        console::drain_output(k, |_, _| {});
+    }
+    for at in 0..take(&mut record.request_count) as usize {
         // SAFETY: the caller's promise.
         let exchange = unsafe { &*(record.requests as *const Exchange).add(at) };
         let bytes = &exchange.page[..exchange.length as usize];
         k.answer(exchange.task as usize, exchange.request.result, bytes);
     }
-    record.request_count = 0;
-    k.header.skipped += core::mem::take(&mut record.skip);
-    if core::mem::take(&mut record.skip_idle) != 0 {
-        k.skip_to_deadline();
-    }
-    let window = core::mem::take(&mut record.window);
-    if window != 0 {
-        console::set_window_size(k, window as u16, (window >> 16) as u16);
-    }
     if record.attended != 0 {
         // SAFETY: the caller's promise.
         unsafe { give(record, k) };
+    }
+    k.header.skipped += take(&mut record.skip);
+    let window = take(&mut record.window);
+    if window != 0 {
+        console::set_window_size(k, window as u16, (window >> 16) as u16);
     }
 }
 
@@ -184,14 +190,14 @@ unsafe fn go_on(record: &mut Lane, k: &mut Kernel<'_>) -> Result<u32, u32> {
         let is_cut = k.header.inside_line != 0;
         if retired >= record.limit && (is_cut || record.until == 0) {
             if record.until != 0 && retired >= record.until {
-                k.header.inside_line = OUTPUT_DUE;
+                k.header.inside_line = console::OUTPUT_DUE;
             }
             // SAFETY: the caller's promise.
             return Err(unsafe { stop_at_limit(record, k) });
         }
         if record.until == 0 {
             let left = match k.header.inside_line {
-                OUTPUT_DUE => 0,
+                console::OUTPUT_DUE => 0,
                 _ => record.stride - retired % record.stride,
             };
             record.until = retired + left;
@@ -229,7 +235,7 @@ unsafe fn go_on(record: &mut Lane, k: &mut Kernel<'_>) -> Result<u32, u32> {
         match why {
             Stop::Budget | Stop::Output | Stop::Observer => {
                 if record.attended != 0 {
-                    return Err(stop::BUDGET);
+                    return Err(if why == Stop::Output { stop::OUTPUT } else { stop::BUDGET });
                 }
             }
             // SAFETY: the caller's promise.
@@ -274,26 +280,40 @@ unsafe fn stop_at_limit(record: &mut Lane, k: &mut Kernel<'_>) -> u32 {
     stop::LIMIT
 }
 
-/// Moves output from the machine's console to the lane's room for it, which has enough left.
+/// Moves output from the machine's console to the lane's room for it, which has enough left; or shows it
+/// there, for a host that decides when it is taken.
 ///
 /// # Safety
 /// As for [`obey`].
 unsafe fn take_output(record: &mut Lane, k: &mut Kernel<'_>) {
-    console::drain_output(k, |stream, bytes| {
-        let count = bytes.len();
-        let length = (OUTPUT_HEADER + count) as u64;
-        if count == 0 || length > record.output_capacity - record.output_length {
-            return;
-        }
-        let to = (record.output + record.output_length) as *mut u8;
-        let header = [stream, 0, count as u8, (count >> 8) as u8];
-        // SAFETY: the caller's promise; header and bytes fit in the room.
-        unsafe {
-            to.copy_from_nonoverlapping(header.as_ptr(), OUTPUT_HEADER);
-            to.add(OUTPUT_HEADER).copy_from_nonoverlapping(bytes.as_ptr(), count);
-        }
-        record.output_length += length;
-    });
+    if record.attended != 0 {
+        record.output_length = 0;
+        // SAFETY: the caller's promise.
+        console::peek_output(k, |stream, bytes| unsafe { put(record, stream, bytes) });
+    } else {
+        // SAFETY: the caller's promise.
+        console::drain_output(k, |stream, bytes| unsafe { put(record, stream, bytes) });
+    }
+}
+
+/// Puts output into the lane's room for it.
+///
+/// # Safety
+/// The room must be as the record says.
+unsafe fn put(record: &mut Lane, stream: u8, bytes: &[u8]) {
+    let count = bytes.len();
+    let length = (OUTPUT_HEADER + count) as u64;
+    if count == 0 || length > record.output_capacity - record.output_length {
+        return;
+    }
+    let to = (record.output + record.output_length) as *mut u8;
+    let header = [stream, 0, count as u8, (count >> 8) as u8];
+    // SAFETY: the caller's promise; header and bytes fit in the room.
+    unsafe {
+        to.copy_from_nonoverlapping(header.as_ptr(), OUTPUT_HEADER);
+        to.add(OUTPUT_HEADER).copy_from_nonoverlapping(bytes.as_ptr(), count);
+    }
+    record.output_length += length;
 }
 
 /// Puts all waiting requests where the host finds them.

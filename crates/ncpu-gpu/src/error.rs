@@ -18,6 +18,9 @@ pub enum GpuError {
     /// A machine needs more memory than is left.
     #[error("the GPU has not enough memory for the machine, its files and its input")]
     NoRoom,
+    /// A round was in vain.
+    #[error("a machine on the GPU neither runs nor says why: its memory is damaged")]
+    Stuck,
     /// The machines need more memory than there is.
     #[error(
         "{lanes} machines need {} of GPU memory, {} are free; at most {most} of this size fit \

@@ -35,7 +35,7 @@ const COPIED_ALONG: usize = 1 << 16;
 ///
 /// # Safety
 /// It must be `repr(C)`, and every bit pattern that the device writes be a value.
-unsafe trait Plain: Sized {
+pub(crate) unsafe trait Plain: Sized {
     fn bytes(&self) -> &[u8] {
         // SAFETY: plain data. (Padding is never looked at.)
         unsafe { std::slice::from_raw_parts(ptr::from_ref(self).cast(), size_of::<Self>()) }
@@ -198,7 +198,8 @@ impl<D: Device> Lanes<D> {
             dirty: true,
             device,
         };
-        let rom = this.pool.root().bytes().to_vec();
+        let rom = Arc::clone(&this.pool);
+        let rom = rom.root().bytes();
         let frame_limit = frame_limit(&layout);
         let shared_frames = this.own.frames() + plan.staged;
         let shared = this.alloc(u64::from(shared_frames) * PAGE_SIZE as u64)?;
@@ -224,7 +225,7 @@ impl<D: Device> Lanes<D> {
             translations: pointer(this.spread_words(warps, Tlb::words(true))?),
             lookups: pointer(this.spread_words(warps, Lookup::words(true))?),
             records: pointer(this.alloc(room(warps * u64::from(WARP), size_of::<Lane>()))?),
-            rom: pointer(this.put(&rom)?),
+            rom: pointer(this.put(rom)?),
             rom_pages: (rom.len() / PAGE_SIZE) as u32,
             shared_frames,
             shared: pointer(shared),
@@ -293,6 +294,25 @@ impl<D: Device> Lanes<D> {
     /// Rounds so far.
     pub fn rounds(&self) -> u64 {
         self.rounds
+    }
+
+    /// Pages of code lifted so far.
+    ///
+    /// # Errors
+    /// When a call of the driver fails.
+    pub fn lifted_pages(&self) -> Result<u64> {
+        // SAFETY: all zero is a store without any room.
+        let mut store: CodeStore = unsafe { std::mem::zeroed() };
+        self.device.download(self.record.store.addr() as u64, store.bytes_mut())?;
+        Ok(store.lifted_pages().into())
+    }
+
+    /// Takes memory of the device for as long as the lanes live, and gives its address.
+    ///
+    /// # Errors
+    /// When there is not enough memory.
+    pub fn room(&mut self, bytes: u64) -> Result<u64> {
+        self.alloc(bytes)
     }
 
     /// Where a lane's room for output is.

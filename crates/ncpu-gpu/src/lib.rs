@@ -7,7 +7,8 @@
 //!
 //! - [`lanes`]      machines in device memory
 //! - [`batch`]      many machines with inputs of their own
-//! - [`mod@open`]    the card
+//! - [`single`]     one machine, driven like one on the host's processor
+//! - [`mod@open`]   the card
 //! - [`emulation`]  a device on the host's processor, for tests
 
 mod batch;
@@ -15,9 +16,11 @@ mod emulation;
 mod error;
 mod lanes;
 mod open;
+mod single;
 
 pub use batch::{GpuBatch, plan_batch};
 pub use emulation::Emulation;
 pub use error::{GpuError, Result};
 pub use lanes::{Lanes, Plan, most_lanes};
 pub use open::open;
+pub use single::GpuMachine;
