@@ -223,7 +223,7 @@ pub struct DeviceFigures {
     /// System calls that the device has served.
     pub system_calls: u64,
     /// How often a machine stopped for something that only the host can do.
-    pub round_trips: u64,
+    pub host_stops: u64,
 }
 
 /// Takes each end of a machine.

@@ -46,7 +46,8 @@ pub struct GpuBatch<D: Device> {
     /// Whether lanes may have something left of a batch before.
     used: bool,
     calls: u64,
-    round_trips: u64,
+    host_stops: u64,
+    name: &'static str,
 }
 
 impl<D: Device> GpuBatch<D> {
@@ -78,13 +79,20 @@ impl<D: Device> GpuBatch<D> {
         plan: &Plan,
     ) -> Result<GpuBatch<D>> {
         let lanes = Lanes::new(device, template.machine(), plan)?;
-        Ok(GpuBatch { template, rules, lanes, used: false, calls: 0, round_trips: 0 })
+        Ok(GpuBatch { template, rules, lanes, used: false, calls: 0, host_stops: 0, name: "gpu" })
+    }
+}
+
+impl<D: Device> GpuBatch<D> {
+    /// The engine under another name than `gpu`, for reports.
+    pub fn named(self, name: &'static str) -> GpuBatch<D> {
+        GpuBatch { name, ..self }
     }
 }
 
 impl<D: Device> BatchEngine for GpuBatch<D> {
     fn name(&self) -> &'static str {
-        "gpu"
+        self.name
     }
 
     fn lanes(&self) -> usize {
@@ -96,7 +104,7 @@ impl<D: Device> BatchEngine for GpuBatch<D> {
             device: self.lanes.device().describe(),
             rounds: self.lanes.rounds(),
             system_calls: self.calls,
-            round_trips: self.round_trips,
+            host_stops: self.host_stops,
         })
     }
 
@@ -354,7 +362,7 @@ impl<D: Device> Work<'_, '_, '_, D> {
             }
         }
         if !full.is_empty() {
-            self.engine.round_trips += full.len() as u64;
+            self.engine.host_stops += full.len() as u64;
             lanes.resume_all(&full)?;
         }
         self.end(ends)
