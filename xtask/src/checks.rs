@@ -33,6 +33,7 @@ const STEPS: &[(&str, &[&str])] = &[
     ("guest programs", &["xtask", "guests", "--suite", "smoke"]),
     ("real programs, twice each", &["xtask", "scenarios", "run", "--suite", "smoke", "--twice"]),
     ("programs for many machines", &["xtask", "batch-check"]),
+    ("lanes beside the processor", &["xtask", "batch-engines"]),
     ("instructions against qemu", &["run", "--release", "--locked", "-p", "differential"]),
 ];
 
