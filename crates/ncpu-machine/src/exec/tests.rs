@@ -3,7 +3,9 @@
 
 extern crate std;
 
-use super::{Slots, float, hot, vector};
+use super::{float, hot, vector};
+
+type Slots = [u64; slot::COUNT];
 use ncpu_a64::{Lifted, lift};
 use ncpu_alu::NativeAlu;
 use ncpu_uop::{Op, slot};
