@@ -172,11 +172,7 @@ fn build(root: &Path, module: &Module) -> Result<String> {
 /// Refuses what drivers refuse, or worse, take.
 fn verify(module: &Module, text: &str) -> Result<()> {
     let name = module.name;
-    let undefined: Vec<&str> = text
-        .lines()
-        // Shared memory is of the size that a launch gives it.
-        .filter(|line| line.starts_with(".extern") && !line.starts_with(".extern .shared"))
-        .collect();
+    let undefined: Vec<&str> = text.lines().filter(|line| line.starts_with(".extern")).collect();
     ensure!(undefined.is_empty(), "module {name} has undefined symbols:\n{}", undefined.join("\n"));
     // LLVM passes u128 to functions so, whatever the version that it declares.
     ensure!(

@@ -11,8 +11,8 @@ use cudarc::driver::sys::CUdevice_attribute as Attribute;
 use cudarc::driver::sys::CUfunction_attribute as FunctionAttribute;
 use cudarc::driver::sys::CUmemorytype::{CU_MEMORYTYPE_DEVICE, CU_MEMORYTYPE_HOST};
 use cudarc::driver::sys::{
-    CUDA_MEMCPY2D, CUcontext, CUctx_flags, CUdevice, CUevent, CUevent_flags, CUfunction, CUlimit,
-    CUmodule, CUstream, CUstream_flags,
+    CUDA_MEMCPY2D, CUcontext, CUctx_flags, CUdevice, CUevent, CUevent_flags, CUfunc_cache,
+    CUfunction, CUlimit, CUmodule, CUstream, CUstream_flags,
 };
 
 use crate::cache::{Cache, Key};
@@ -331,6 +331,13 @@ impl Cuda {
         if !found {
             return Err(missing);
         }
+        // Threads keep their state in local and global memory: all that shared memory leaves is cache.
+        let carveout = FunctionAttribute::CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT;
+        // SAFETY: the kernel was found above.
+        unsafe {
+            driver.function_set_cache(kernel, CUfunc_cache::CU_FUNC_CACHE_PREFER_L1)?;
+            driver.function_set_attribute(kernel, carveout, 0)?;
+        }
         kernels.insert(entry, Handle(kernel));
         Ok(kernel)
     }
@@ -486,17 +493,10 @@ impl Device for Cuda {
         entry: &'static str,
         threads: u32,
         block: u32,
-        shared: u32,
         mut parameter: u64,
     ) -> Result<()> {
         let driver = self.enter()?;
         let kernel = self.kernel(entry)?;
-        // What is not shared memory is cache.
-        let carveout = FunctionAttribute::CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT;
-        let percent = if shared == 0 { 0 } else { 100 };
-        // SAFETY: the kernel was found above.
-        unsafe { driver.function_set_attribute(kernel, carveout, percent) }
-            .map_err(|failure| self.error(failure))?;
         if threads == 0 {
             return Ok(());
         }
@@ -507,7 +507,7 @@ impl Device for Cuda {
         // SAFETY: kernels take one word, which is copied before this returns; where it leads is the
         // caller's promise.
         unsafe {
-            driver.launch(kernel, blocks, 1, 1, block, 1, 1, shared, stream, parameters, null_mut())
+            driver.launch(kernel, blocks, 1, 1, block, 1, 1, 0, stream, parameters, null_mut())
         }
         .map_err(|failure| match failure.code {
             // What a kernel before did may show here.

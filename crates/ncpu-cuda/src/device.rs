@@ -48,8 +48,7 @@ pub trait Device {
     /// Fills memory with a byte.
     fn fill(&self, at: u64, byte: u8, bytes: u64) -> Result<()>;
 
-    /// Runs a kernel in at least `threads` threads, in whole blocks of `block` with `shared` bytes of shared
-    /// memory each; it has to leave alone
+    /// Runs a kernel in at least `threads` threads, in whole blocks of `block`; it has to leave alone
     /// what threads beyond the number would touch. Returns at once.
     ///
     /// # Safety
@@ -60,7 +59,6 @@ pub trait Device {
         entry: &'static str,
         threads: u32,
         block: u32,
-        shared: u32,
         parameter: u64,
     ) -> Result<()>;
 

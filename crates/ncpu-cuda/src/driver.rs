@@ -11,8 +11,9 @@ use std::ptr::null;
 use std::sync::OnceLock;
 
 use cudarc::driver::sys::{
-    CUDA_MEMCPY2D, CUcontext, CUdevice, CUdevice_attribute, CUdeviceptr, CUevent, CUfunction,
-    CUfunction_attribute, CUjit_option, CUjitInputType, CUlimit, CUlinkState, CUmodule, CUstream,
+    CUDA_MEMCPY2D, CUcontext, CUdevice, CUdevice_attribute, CUdeviceptr, CUevent, CUfunc_cache,
+    CUfunction, CUfunction_attribute, CUjit_option, CUjitInputType, CUlimit, CUlinkState, CUmodule,
+    CUstream,
 };
 use libloading::Library;
 
@@ -111,6 +112,7 @@ functions! {
         (value: *mut c_int, attribute: CUfunction_attribute, function: CUfunction);
     function_set_attribute = "cuFuncSetAttribute"
         (function: CUfunction, attribute: CUfunction_attribute, value: c_int);
+    function_set_cache = "cuFuncSetCacheConfig" (function: CUfunction, cache: CUfunc_cache);
     launch = "cuLaunchKernel"
         (function: CUfunction, grid_x: c_uint, grid_y: c_uint, grid_z: c_uint, block_x: c_uint,
          block_y: c_uint, block_z: c_uint, shared_bytes: c_uint, stream: CUstream,

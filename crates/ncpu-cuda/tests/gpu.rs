@@ -61,7 +61,7 @@ fn a_kernel_changes_what_was_uploaded_and_nothing_beyond() {
     gpu.upload(record, [data, u64::from(count)].map(u64::to_le_bytes).as_flattened()).unwrap();
     let before = gpu.mark().unwrap();
     // SAFETY: the record is what the kernel takes.
-    unsafe { gpu.launch("add_one", count + 1, 128, 0, record) }.unwrap();
+    unsafe { gpu.launch("add_one", count + 1, 128, record) }.unwrap();
     let after = gpu.mark().unwrap();
     let mut received = vec![0; sent.len() + 4];
     gpu.download(data, &mut received).unwrap();
@@ -131,10 +131,10 @@ fn mistakes_are_told() {
     let error = gpu.alloc(2 * total).unwrap_err();
     assert!(matches!(error, CudaError::OutOfMemory { free: 1.., .. }), "{error}");
     // SAFETY: there is no such kernel.
-    let error = unsafe { gpu.launch("absent", 1, 1, 0, 0) }.unwrap_err();
+    let error = unsafe { gpu.launch("absent", 1, 1, 0) }.unwrap_err();
     assert!(matches!(error, CudaError::NoKernel { entry: "absent" }), "{error}");
     // SAFETY: the record has no words, so the kernel touches nothing.
-    let error = unsafe { gpu.launch("add_one", 4096, 4096, 0, data) }.unwrap_err();
+    let error = unsafe { gpu.launch("add_one", 4096, 4096, data) }.unwrap_err();
     assert!(error.to_string().starts_with("kernel add_one failed: cuLaunchKernel: "), "{error}");
     let error = gpu.elapsed(&Mark(0), &Mark(1)).unwrap_err();
     assert!(matches!(error, CudaError::NoMark { number: 0 }), "{error}");

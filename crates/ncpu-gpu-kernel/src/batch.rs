@@ -10,15 +10,12 @@ use ncpu_linux::{Kernel, Layout, rom::Rom};
 use ncpu_machine::code::{CodeCache, CodeSource, CodeStore, Draft, Lookup};
 use ncpu_machine::mem::{Mem, Page, PageAllocator, Tlb};
 use ncpu_machine::{
-    BlockState, Core, FAR, FramePool, LaneFrameState, LaneFrames, LaneWords, Outcome, PAGE_SIZE,
+    BlockState, Core, FramePool, LaneFrameState, LaneFrames, LaneWords, Outcome, PAGE_SIZE,
     SPREAD_SHIFT,
 };
-use ncpu_uop::slot;
 
 /// Lanes of a warp.
 pub const WARP: u32 = 1 << SPREAD_SHIFT;
-/// Spread words that a lane's vector registers take.
-pub const VECTOR_WORDS: usize = slot::COUNT - FAR;
 /// Pages that are lifted at a time.
 pub const LIFTS: u32 = 64;
 
@@ -182,8 +179,6 @@ pub struct Batch {
     pub translations: *mut u64,
     /// Spread words of the lookup tables for code.
     pub lookups: *mut u64,
-    /// Spread words of the vector registers, while lanes execute.
-    pub vectors: *mut u64,
     /// Records of the lanes.
     pub records: *mut Lane,
     /// The root file system image.
@@ -250,11 +245,6 @@ impl Batch {
     fn words(&self, table: *mut u64, words: usize, lane: u32) -> *mut u64 {
         let (warp, place) = (lane / WARP, lane % WARP);
         table.wrapping_add((warp as usize * words << SPREAD_SHIFT) + place as usize)
-    }
-
-    /// Where the lane's vector registers are while it executes.
-    pub(crate) fn vectors(&self, lane: u32) -> *mut u64 {
-        self.words(self.vectors, VECTOR_WORDS, lane)
     }
 
     /// The lane's registers of `task`.

@@ -3,9 +3,9 @@
 //! Each takes the address of the [`Batch`] and is launched with at least as many threads as there is
 //! work for; threads beyond that do nothing.
 
-use crate::batch::{Batch, LIFTS, WARP};
+use crate::batch::{Batch, LIFTS};
 use crate::{execute, forking, lifting, serving};
-use ncpu_machine::{LaneRegisters, NEAR, StopAfter};
+use ncpu_machine::StopAfter;
 
 macro_rules! entries {
     ($($(#[doc = $doc:literal])* $name:ident $feature:literal |$batch:ident, $thread:ident| $body:expr;)*) => {
@@ -58,75 +58,17 @@ fn this_thread() -> u32 {
     unsafe { (_block_idx_x() * _block_dim_x() + _thread_idx_x()) as u32 }
 }
 
-/// Shared memory that a warp needs for its lanes' registers, in bytes.
-pub const SHARED_BYTES: u32 = (NEAR as u32 * WARP) * 8;
-
-/// Room for a lane's near registers: none on a GPU, where they are in shared memory.
-#[derive(Default)]
-struct Near {
-    #[cfg(not(target_arch = "nvptx64"))]
-    words: Words,
-}
-
-#[cfg(not(target_arch = "nvptx64"))]
-struct Words([u64; NEAR * WARP as usize]);
-
-#[cfg(not(target_arch = "nvptx64"))]
-impl Default for Words {
-    fn default() -> Self {
-        Words([0; NEAR * WARP as usize])
-    }
-}
-
-impl Near {
-    /// A place for the lane's registers, which must not be used for longer than `self`.
-    ///
-    /// # Safety
-    /// The batch must be complete. On a GPU, blocks must be whole warps with [`SHARED_BYTES`] of shared
-    /// memory for each.
-    #[inline(always)]
-    unsafe fn registers(&mut self, batch: &Batch, lane: u32) -> LaneRegisters {
-        #[cfg(target_arch = "nvptx64")]
-        let near = {
-            let first: *mut u64;
-            // SAFETY: it gives an address.
-            unsafe {
-                core::arch::asm!(
-                    "{{ .reg .u64 near; mov.u64 near, ncpu_near; cvta.shared.u64 {first}, near; }}",
-                    first = out(reg64) first,
-                    options(pure, nomem, nostack),
-                );
-            }
-            // SAFETY: reading this register has no conditions.
-            let thread = unsafe { core::arch::nvptx::_thread_idx_x() } as u32;
-            let (warp, place) = (thread / WARP, thread % WARP);
-            first.wrapping_add((warp * NEAR as u32 * WARP + place) as usize)
-        };
-        #[cfg(not(target_arch = "nvptx64"))]
-        let near = self.words.0.as_mut_ptr();
-        // SAFETY: the caller's promise.
-        unsafe { LaneRegisters::new(near, batch.vectors(lane)) }
-    }
-}
-
-/// The shared memory of a block: how much there is, the launch says.
-#[cfg(all(target_arch = "nvptx64", any(feature = "run", feature = "exact")))]
-core::arch::global_asm!(".extern .shared .align 16 .b8 ncpu_near[];");
-
 entries! {
     /// Every lane executes.
     ncpu_execute "run" |batch, lane| {
         if lane < batch.whole_warps() {
-            let mut near = Near::default();
-            execute::execute(batch, lane, near.registers(batch, lane), &mut ());
+            execute::execute(batch, lane, &mut ());
         }
     };
     /// Every lane executes, at most a round's instructions to the last one, wherever that is.
     ncpu_execute_exactly "exact" |batch, lane| {
         if lane < batch.whole_warps() {
-            let mut near = Near::default();
-            let registers = near.registers(batch, lane);
-            execute::execute(batch, lane, registers, &mut StopAfter(batch.slice.into()));
+            execute::execute(batch, lane, &mut StopAfter(batch.slice.into()));
         }
     };
     /// Every lane that ended its slice is served.

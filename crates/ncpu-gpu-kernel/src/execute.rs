@@ -5,39 +5,31 @@ use crate::exit;
 use core::sync::atomic::Ordering;
 use ncpu_alu::NativeAlu;
 use ncpu_machine::code::CodeSource;
-use ncpu_machine::{Core, Exit, Lane, LaneRegisters, Observer, interpret};
+use ncpu_machine::{Core, Exit, Lane, Observer, interpret};
 
-/// Executes up to a round's instructions of the lane's slice, with its registers in `registers`.
+/// Executes up to a round's instructions of the lane's slice.
 ///
 /// # Safety
 /// The batch must be complete, and no other thread may use the lane. All lanes of a warp must do this at
 /// the same time.
 #[inline(always)]
-pub unsafe fn execute<O: Observer>(
-    batch: &Batch,
-    lane: u32,
-    mut registers: LaneRegisters,
-    observer: &mut O,
-) {
-    // SAFETY: the caller's promise. Registers are copied to where they are
-    // reached faster.
+pub unsafe fn execute<O: Observer>(batch: &Batch, lane: u32, observer: &mut O) {
+    // SAFETY: the caller's promise. The registers are copied, as a lane's own memory is faster.
     unsafe {
         let record = batch.record(lane);
         let active = record.state == state::RUN;
         let place = batch.core(lane, if active { record.task } else { 0 });
         let mut core = Core::default();
         if active {
-            core.pc = (*place).pc;
-            registers.load(&(*place).slots);
+            copy_core(&raw mut core, place);
         }
         let mut mem = batch.memory(lane);
         let left = record.budget - record.retired;
         let budget = left.min(u64::from(batch.slice));
         let counter = record.counter + record.retired;
         // All lanes of a warp take part.
-        let outcome = interpret::<_, _, _, true>(
+        let outcome = interpret::<_, _, true>(
             &mut core,
-            &mut registers,
             &mut mem,
             &NativeAlu,
             observer,
@@ -48,8 +40,7 @@ pub unsafe fn execute<O: Observer>(
         if !active {
             return;
         }
-        (*place).pc = core.pc;
-        registers.store(&mut (*place).slots);
+        copy_core(place, &raw const core);
         record.retired += outcome.retired;
         record.uops += outcome.uops;
         let round = &mut *batch.round;
@@ -72,6 +63,20 @@ pub unsafe fn execute<O: Observer>(
         }
         finish(record);
         round.serving = 1;
+    }
+}
+
+/// Copies registers word by word. (What compilers for GPUs make of an assignment is a loop over bytes.)
+///
+/// # Safety
+/// Both must be valid.
+unsafe fn copy_core(to: *mut Core, from: *const Core) {
+    for index in 0..size_of::<Core>() / size_of::<u64>() {
+        // SAFETY: registers are words.
+        unsafe {
+            let value = from.cast::<u64>().add(index).read_volatile();
+            to.cast::<u64>().add(index).write(value);
+        }
     }
 }
 

@@ -9,7 +9,7 @@
 //! For `nvptx64-nvidia-cuda`, the features `run` and `service` choose the entry points: executing gets
 //! a module of its own, for the rest would cost it registers.
 #![no_std]
-#![cfg_attr(target_arch = "nvptx64", feature(abi_ptx, asm_experimental_arch, stdarch_nvptx))]
+#![cfg_attr(target_arch = "nvptx64", feature(abi_ptx, stdarch_nvptx))]
 
 pub mod batch;
 pub mod entry;

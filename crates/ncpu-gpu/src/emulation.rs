@@ -105,7 +105,6 @@ impl Device for Emulation {
         entry: &'static str,
         threads: u32,
         _block: u32,
-        _shared: u32,
         parameter: u64,
     ) -> Result<()> {
         self.check(parameter, size_of::<Batch>());

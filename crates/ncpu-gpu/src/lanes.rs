@@ -5,8 +5,7 @@
 use crate::error::{GpuError, Result};
 use ncpu_cuda::Device;
 use ncpu_engine::{Machine, Pool};
-use ncpu_gpu_kernel::batch::{LIFTS, VECTOR_WORDS, WARP, state};
-use ncpu_gpu_kernel::entry::SHARED_BYTES;
+use ncpu_gpu_kernel::batch::{LIFTS, WARP, state};
 use ncpu_gpu_kernel::{Batch, Exchange, Lane, Lift, Round, lifting};
 use ncpu_linux::Layout;
 use ncpu_machine::code::{CodeStore, DirectoryEntry, Draft, Lookup};
@@ -73,7 +72,7 @@ pub struct Plan {
 
 /// Bytes that a plan needs for each lane beside its frames.
 fn lane_bytes(layout: &Layout, plan: &Plan) -> u64 {
-    let words = Tlb::words(true) + Lookup::words(true) + VECTOR_WORDS;
+    let words = Tlb::words(true) + Lookup::words(true);
     image_stride(layout) + 8 * words as u64 + size_of::<Lane>() as u64 + 16 + plan.output
 }
 
@@ -163,7 +162,6 @@ impl<D: Device> Lanes<D> {
             template: pointer(template),
             translations: pointer(this.spread_words(warps, Tlb::words(true))?),
             lookups: pointer(this.spread_words(warps, Lookup::words(true))?),
-            vectors: pointer(this.spread_words(warps, VECTOR_WORDS)?),
             records: pointer(this.alloc(room(warps * u64::from(WARP), size_of::<Lane>()))?),
             rom: pointer(this.put(&rom)?),
             rom_pages: (rom.len() / PAGE_SIZE) as u32,
@@ -217,12 +215,8 @@ impl<D: Device> Lanes<D> {
     }
 
     fn launch(&self, entry: &'static str, threads: u32) -> Result<()> {
-        let shared = match entry {
-            "ncpu_execute" | "ncpu_execute_exactly" => BLOCK / WARP * SHARED_BYTES,
-            _ => 0,
-        };
         // SAFETY: every entry point takes the batch, whose parts live as long as `self`.
-        Ok(unsafe { self.device.launch(entry, threads, BLOCK, shared, self.batch) }?)
+        Ok(unsafe { self.device.launch(entry, threads, BLOCK, self.batch) }?)
     }
 
     /// The device.

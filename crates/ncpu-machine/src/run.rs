@@ -12,7 +12,6 @@ use crate::exec;
 use crate::exec::hot;
 use crate::mem::{Mem, tlb, untag};
 use crate::observe::{Flow, Observer};
-use crate::registers::{self, CoreRegisters, Registers};
 use crate::scalar;
 use crate::structures;
 use ncpu_alu::Alu;
@@ -65,20 +64,10 @@ pub fn run<A: Alu, O: Observer>(
     counter: u64,
 ) -> Outcome {
     let (mut retired, mut uops) = (0, 0);
-    let mut registers = CoreRegisters::new(core);
     loop {
         let (budget, counter) = (budget.saturating_sub(retired), counter.wrapping_add(retired));
         let lane = Lane { active: true, alone: true };
-        let outcome = interpret::<A, O, _, false>(
-            core,
-            &mut registers,
-            mem,
-            alu,
-            observer,
-            budget,
-            counter,
-            lane,
-        );
+        let outcome = interpret::<A, O, false>(core, mem, alu, observer, budget, counter, lane);
         retired += outcome.retired;
         uops += outcome.uops;
         match outcome.exit {
@@ -108,16 +97,12 @@ const MOST: u64 = 1 << 24;
 /// wherever their ways have parted before. So all of them have to call this at the same time, active or
 /// not, and none returns before the last one can.
 ///
-/// The registers of the core are in `registers`, not where an observer would look for them if they are a
-/// lane's.
-///
 /// # Panics
 /// When `SPREAD` is not what the memory's tables are.
 // Inlined so that a GPU's compiler sees that the registers are a thread's own memory.
 #[inline(always)]
-pub fn interpret<A: Alu, O: Observer, R: Registers, const SPREAD: bool>(
+pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
     core: &mut Core,
-    registers: &mut R,
     mem: &mut Mem<'_>,
     alu: &A,
     observer: &mut O,
@@ -125,6 +110,7 @@ pub fn interpret<A: Alu, O: Observer, R: Registers, const SPREAD: bool>(
     counter: u64,
     lane: Lane,
 ) -> Outcome {
+    let regs: *mut u64 = core.slots.as_mut_ptr();
     assert!(mem.tlb.is_spread() == SPREAD);
     let translations = mem.tlb.first().cast_const();
     mem.counter = counter;
@@ -141,41 +127,31 @@ pub fn interpret<A: Alu, O: Observer, R: Registers, const SPREAD: bool>(
     let mut code = mem.code.nowhere();
     let mut ip: *const Uop = code.uops();
 
-    // Slot fields are below `slot::COUNT` in every micro-op that a lifter emits: those of scalar
-    // operands below `registers::NEAR`, those of vector registers from `registers::FAR` on, except where
-    // `any` is used.
+    // Slot fields are below `slot::COUNT` in every micro-op that a lifter emits.
     macro_rules! get {
         ($slot:expr) => {
-            // SAFETY: see above.
-            unsafe { registers.near($slot) }
+            // SAFETY: see above; `regs` points at the core's slots for the whole call.
+            unsafe { *regs.add($slot as usize) }
         };
     }
     macro_rules! set {
         ($slot:expr, $value:expr) => {{
             let value = $value;
-            // SAFETY: see above.
-            unsafe { registers.set_near($slot, value) }
+            // SAFETY: as in `get`.
+            unsafe { *regs.add($slot as usize) = value }
         }};
     }
-    macro_rules! far {
-        ($slot:expr) => {
-            // SAFETY: see above.
-            unsafe { registers.far($slot) }
-        };
-    }
-    macro_rules! any {
-        ($slot:expr) => {
-            if SPREAD && $slot >= registers::FAR as u8 { far!($slot) } else { get!($slot) }
+    macro_rules! slots {
+        () => {
+            // SAFETY: as in `get`; the reference ends with the expression.
+            unsafe { &mut *regs.cast::<[u64; slot::COUNT]>() }
         };
     }
     macro_rules! set_vector {
         ($slot:expr, $value:expr) => {{
             let [low, high]: [u64; 2] = $value;
-            // SAFETY: see above.
-            unsafe {
-                registers.set_far($slot, low);
-                registers.set_far($slot + 1, high);
-            }
+            set!($slot, low);
+            set!($slot + 1, high);
         }};
     }
 
@@ -519,7 +495,6 @@ pub fn interpret<A: Alu, O: Observer, R: Registers, const SPREAD: bool>(
                 }
 
                 Op::Mov => d!(a!()),
-                Op::MovFar => registers.set(u.rd, registers.get(u.ra)),
                 Op::MovI => d!(u.imm),
                 // Placing an immediate field is wiring.
                 Op::MovK => d!(get!(u.rd) & !(0xffff << u.rc) | u.imm),
@@ -766,26 +741,26 @@ pub fn interpret<A: Alu, O: Observer, R: Registers, const SPREAD: bool>(
                 Op::LdS16 => d!(load!(u16, displaced!()) as i16 as u64),
                 Op::LdS16W => d!(load!(u16, displaced!()) as i16 as u32 as u64),
                 Op::LdS32 => d!(sign32(load!(u32, displaced!()))),
-                Op::St8 => store!(u8, displaced!(), any!(u.rd)),
-                Op::St16 => store!(u16, displaced!(), any!(u.rd)),
-                Op::St32 => store!(u32, displaced!(), any!(u.rd)),
-                Op::St64 => store!(u64, displaced!(), any!(u.rd)),
+                Op::St8 => store!(u8, displaced!(), get!(u.rd)),
+                Op::St16 => store!(u16, displaced!(), get!(u.rd)),
+                Op::St32 => store!(u32, displaced!(), get!(u.rd)),
+                Op::St64 => store!(u64, displaced!(), get!(u.rd)),
                 Op::Ld8R => d!(load!(u8, indexed!())),
                 Op::Ld16R => d!(load!(u16, indexed!())),
                 Op::Ld32R => d!(load!(u32, indexed!())),
                 Op::Ld64R => d!(load!(u64, indexed!())),
-                Op::St8R => store!(u8, indexed!(), any!(u.rd)),
-                Op::St16R => store!(u16, indexed!(), any!(u.rd)),
-                Op::St32R => store!(u32, indexed!(), any!(u.rd)),
-                Op::St64R => store!(u64, indexed!(), any!(u.rd)),
+                Op::St8R => store!(u8, indexed!(), get!(u.rd)),
+                Op::St16R => store!(u16, indexed!(), get!(u.rd)),
+                Op::St32R => store!(u32, indexed!(), get!(u.rd)),
+                Op::St64R => store!(u64, indexed!(), get!(u.rd)),
                 Op::Ld8X => d!(load!(u8, extended!())),
                 Op::Ld16X => d!(load!(u16, extended!())),
                 Op::Ld32X => d!(load!(u32, extended!())),
                 Op::Ld64X => d!(load!(u64, extended!())),
-                Op::St8X => store!(u8, extended!(), any!(u.rd)),
-                Op::St16X => store!(u16, extended!(), any!(u.rd)),
-                Op::St32X => store!(u32, extended!(), any!(u.rd)),
-                Op::St64X => store!(u64, extended!(), any!(u.rd)),
+                Op::St8X => store!(u8, extended!(), get!(u.rd)),
+                Op::St16X => store!(u16, extended!(), get!(u.rd)),
+                Op::St32X => store!(u32, extended!(), get!(u.rd)),
+                Op::St64X => store!(u64, extended!(), get!(u.rd)),
                 Op::Ld8Wb => {
                     d!(load!(u8, moving!()));
                     write_back!();
@@ -799,15 +774,15 @@ pub fn interpret<A: Alu, O: Observer, R: Registers, const SPREAD: bool>(
                     write_back!();
                 }
                 Op::St8Wb => {
-                    store!(u8, moving!(), any!(u.rd));
+                    store!(u8, moving!(), get!(u.rd));
                     write_back!();
                 }
                 Op::St32Wb => {
-                    store!(u32, moving!(), any!(u.rd));
+                    store!(u32, moving!(), get!(u.rd));
                     write_back!();
                 }
                 Op::St64Wb => {
-                    store!(u64, moving!(), any!(u.rd));
+                    store!(u64, moving!(), get!(u.rd));
                     write_back!();
                 }
                 Op::Ldp64Wb => {
@@ -821,8 +796,8 @@ pub fn interpret<A: Alu, O: Observer, R: Registers, const SPREAD: bool>(
                 Op::Stp64Wb => {
                     let address = moving!();
                     writable!(address, 16);
-                    store!(u64, address, any!(u.rd));
-                    store!(u64, address.wrapping_add(8), any!(u.rc));
+                    store!(u64, address, get!(u.rd));
+                    store!(u64, address.wrapping_add(8), get!(u.rc));
                     write_back!();
                 }
                 Op::Ldp64 => {
@@ -849,14 +824,14 @@ pub fn interpret<A: Alu, O: Observer, R: Registers, const SPREAD: bool>(
                 Op::Stp64 => {
                     let address = displaced!();
                     writable!(address, 16);
-                    store!(u64, address, any!(u.rd));
-                    store!(u64, address.wrapping_add(8), any!(u.rc));
+                    store!(u64, address, get!(u.rd));
+                    store!(u64, address.wrapping_add(8), get!(u.rc));
                 }
                 Op::Stp32 => {
                     let address = displaced!();
                     writable!(address, 8);
-                    store!(u32, address, any!(u.rd));
-                    store!(u32, address.wrapping_add(4), any!(u.rc));
+                    store!(u32, address, get!(u.rd));
+                    store!(u32, address.wrapping_add(4), get!(u.rc));
                 }
                 Op::LdV8 => set_vector!(u.rd, [load!(u8, displaced!()), 0]),
                 Op::LdV16 => set_vector!(u.rd, [load!(u16, displaced!()), 0]),
@@ -871,8 +846,8 @@ pub fn interpret<A: Alu, O: Observer, R: Registers, const SPREAD: bool>(
                 Op::StV128 => {
                     let address = displaced!();
                     writable!(address, 16);
-                    store!(u64, address, far!(u.rd));
-                    store!(u64, address.wrapping_add(8), far!(u.rd + 1));
+                    store!(u64, address, get!(u.rd));
+                    store!(u64, address.wrapping_add(8), get!(u.rd + 1));
                 }
                 Op::LdpV32 => {
                     let address = displaced!();
@@ -900,10 +875,10 @@ pub fn interpret<A: Alu, O: Observer, R: Registers, const SPREAD: bool>(
                 Op::StpV128 => {
                     let address = displaced!();
                     writable!(address, 32);
-                    store!(u64, address, far!(u.rd));
-                    store!(u64, address.wrapping_add(8), far!(u.rd + 1));
-                    store!(u64, address.wrapping_add(16), far!(u.rc));
-                    store!(u64, address.wrapping_add(24), far!(u.rc + 1));
+                    store!(u64, address, get!(u.rd));
+                    store!(u64, address.wrapping_add(8), get!(u.rd + 1));
+                    store!(u64, address.wrapping_add(16), get!(u.rc));
+                    store!(u64, address.wrapping_add(24), get!(u.rc + 1));
                 }
                 Op::ClearExclusive => set!(slot::EXCLUSIVE_ADDR, u64::MAX),
                 Op::DropCode => {
@@ -925,18 +900,14 @@ pub fn interpret<A: Alu, O: Observer, R: Registers, const SPREAD: bool>(
                 | Op::ZeroBlock
                 | Op::CheckAlign
                 | Op::Touch => {
-                    structures::execute(alu, registers, mem, observer, whole);
+                    structures::execute(alu, slots!(), mem, observer, whole);
                     if let Some(fault) = mem.fault() {
                         fault!(fault);
                     }
                 }
 
-                Op::VMov => set_vector!(u.rd, [far!(u.ra), far!(u.ra + 1)]),
-                Op::VMovLow => set_vector!(u.rd, [any!(u.ra), 0]),
-                Op::VSelect => {
-                    let value = if holds!(u.imm) { far!(u.ra) } else { far!(u.rb) };
-                    set_vector!(u.rd, [value & u64::MAX >> (64 - 8 * u.rc), 0]);
-                }
+                Op::VMov => set_vector!(u.rd, [a!(), get!(u.ra + 1)]),
+                Op::VMovLow => set_vector!(u.rd, [a!(), 0]),
                 Op::VMovI => set_vector!(u.rd, [u.imm, if u.rc == 1 { u.imm } else { 0 }]),
                 // A lane calls them, for their registers would be missing elsewhere.
                 Op::VAnd
@@ -955,22 +926,22 @@ pub fn interpret<A: Alu, O: Observer, R: Registers, const SPREAD: bool>(
                 | Op::FDivD
                     if SPREAD =>
                 {
-                    hot::call(alu, registers, whole)
+                    hot::call(alu, slots!(), whole)
                 }
-                Op::VAnd => hot::and(alu, registers, u),
-                Op::VOr => hot::or(alu, registers, u),
-                Op::VXor => hot::xor(alu, registers, u),
-                Op::VAdd => hot::add(alu, registers, u),
-                Op::VSub => hot::sub(alu, registers, u),
-                Op::VCmEq => hot::cmeq(alu, registers, u),
-                Op::FAddS => hot::fadd_s(alu, registers, u),
-                Op::FAddD => hot::fadd_d(alu, registers, u),
-                Op::FSubS => hot::fsub_s(alu, registers, u),
-                Op::FSubD => hot::fsub_d(alu, registers, u),
-                Op::FMulS => hot::fmul_s(alu, registers, u),
-                Op::FMulD => hot::fmul_d(alu, registers, u),
-                Op::FDivS => hot::fdiv_s(alu, registers, u),
-                Op::FDivD => hot::fdiv_d(alu, registers, u),
+                Op::VAnd => hot::and(alu, slots!(), u),
+                Op::VOr => hot::or(alu, slots!(), u),
+                Op::VXor => hot::xor(alu, slots!(), u),
+                Op::VAdd => hot::add(alu, slots!(), u),
+                Op::VSub => hot::sub(alu, slots!(), u),
+                Op::VCmEq => hot::cmeq(alu, slots!(), u),
+                Op::FAddS => hot::fadd_s(alu, slots!(), u),
+                Op::FAddD => hot::fadd_d(alu, slots!(), u),
+                Op::FSubS => hot::fsub_s(alu, slots!(), u),
+                Op::FSubD => hot::fsub_d(alu, slots!(), u),
+                Op::FMulS => hot::fmul_s(alu, slots!(), u),
+                Op::FMulD => hot::fmul_d(alu, slots!(), u),
+                Op::FDivS => hot::fdiv_s(alu, slots!(), u),
+                Op::FDivD => hot::fdiv_d(alu, slots!(), u),
                 Op::VBin
                 | Op::VPair
                 | Op::VUn
@@ -994,7 +965,7 @@ pub fn interpret<A: Alu, O: Observer, R: Registers, const SPREAD: bool>(
                 | Op::VLaneSW
                 | Op::VAes
                 | Op::VSha
-                | Op::VPmull64 => exec::vector(alu, registers, whole),
+                | Op::VPmull64 => exec::vector(alu, slots!(), whole),
                 Op::FBin
                 | Op::FUn
                 | Op::FPair
@@ -1008,7 +979,7 @@ pub fn interpret<A: Alu, O: Observer, R: Registers, const SPREAD: bool>(
                 | Op::FToInt
                 | Op::IntToF
                 | Op::FToX
-                | Op::XToF => exec::float(alu, registers, whole),
+                | Op::XToF => exec::float(alu, slots!(), whole),
 
                 Op::SubSCondIn => {
                     flags_then_branch!(alu.add_with_carry(a!(), alu.not(b!()), true))

@@ -6,16 +6,17 @@
 use crate::addr::{Access, Fault, FaultKind};
 use crate::mem::Mem;
 use crate::observe::Observer;
-use crate::registers::Slots;
 use ncpu_alu::Alu;
 use ncpu_uop::ops::AmoOp;
-use ncpu_uop::{Lanes, Op, Slot, Uop, slot};
+use ncpu_uop::{Lanes, Op, Uop, slot};
+
+type Slots = [u64; slot::COUNT];
 
 /// Executes one memory micro-op that [`crate::run()`] does not handle inline. A fault is left in `mem`.
 #[inline(never)]
 pub(crate) fn execute<A: Alu, O: Observer>(
     alu: &A,
-    slots: &mut impl Slots,
+    slots: &mut Slots,
     mem: &mut Mem<'_>,
     observer: &mut O,
     u: &Uop,
@@ -26,12 +27,12 @@ pub(crate) fn execute<A: Alu, O: Observer>(
 
 fn one<A: Alu, O: Observer>(
     alu: &A,
-    slots: &mut impl Slots,
+    slots: &mut Slots,
     mem: &mut Mem<'_>,
     observer: &mut O,
     u: &Uop,
 ) -> Result<(), Fault> {
-    let address = slots.get(u.ra);
+    let address = slots[u.ra as usize];
     match u.op {
         Op::CheckAlign => aligned(alu.add(address, u.imm), 1 << (u.rc & 7), Access::Read),
         Op::Touch => {
@@ -87,10 +88,10 @@ fn zero_block<O: Observer>(mem: &mut Mem<'_>, observer: &mut O, block: u64) -> R
 
 /// Slot and bit position of a lane of the `step`-th vector register from slot `first` on; register
 /// numbers wrap from V31 to V0.
-fn lane_place(first: u8, step: u32, lanes: Lanes, lane: u32) -> (Slot, u32) {
+fn lane_place(first: u8, step: u32, lanes: Lanes, lane: u32) -> (usize, u32) {
     let register = (first as u32 - slot::v(0) as u32) / 2 + step;
     let bit = lane * lanes.bits();
-    (slot::v((register & 31) as u8) + (bit / 64) as u8, bit % 64)
+    ((slot::v((register & 31) as u8) as usize + (bit / 64) as usize) & 127, bit % 64)
 }
 
 fn lane_mask(lanes: Lanes) -> u64 {
@@ -102,9 +103,9 @@ fn replicate(lanes: Lanes, value: u64) -> u64 {
     (0..64 / lanes.bits()).fold(0, |copies, lane| copies | value << (lane * lanes.bits()))
 }
 
-fn set_lane(slots: &mut impl Slots, (place, bit): (Slot, u32), lanes: Lanes, value: u64) {
+fn set_lane(slots: &mut Slots, (place, bit): (usize, u32), lanes: Lanes, value: u64) {
     let mask = lane_mask(lanes);
-    slots.set(place, slots.get(place) & !(mask << bit) | (value & mask) << bit);
+    slots[place] = slots[place] & !(mask << bit) | (value & mask) << bit;
 }
 
 fn access_of(op: Op) -> Access {
@@ -113,7 +114,7 @@ fn access_of(op: Op) -> Access {
 
 /// LD1 to LD4 and ST1 to ST4, multiple structures (Arm ARM C7.2, LD4 (multiple structures)).
 fn structures<O: Observer>(
-    slots: &mut impl Slots,
+    slots: &mut Slots,
     mem: &mut Mem<'_>,
     observer: &mut O,
     u: &Uop,
@@ -131,8 +132,8 @@ fn structures<O: Observer>(
     if u.op == Op::LdMulti {
         for register in 0..registers {
             let (place, _) = lane_place(u.rd, register, lanes, 0);
-            slots.set(place, 0);
-            slots.set(place + 1, 0);
+            slots[place] = 0;
+            slots[(place + 1) & 127] = 0;
         }
     }
     for n in 0..count * registers {
@@ -143,7 +144,7 @@ fn structures<O: Observer>(
             let value = load(mem, observer, at, size)?;
             set_lane(slots, place, lanes, value);
         } else {
-            store(mem, observer, at, size, slots.get(place.0) >> place.1)?;
+            store(mem, observer, at, size, slots[place.0] >> place.1)?;
         }
     }
     Ok(())
@@ -151,7 +152,7 @@ fn structures<O: Observer>(
 
 /// Registers one after the other (LD1 and ST1), whatever their elements are.
 fn whole_registers<O: Observer>(
-    slots: &mut impl Slots,
+    slots: &mut Slots,
     mem: &mut Mem<'_>,
     observer: &mut O,
     u: &Uop,
@@ -163,12 +164,12 @@ fn whole_registers<O: Observer>(
         let (place, _) = lane_place(u.rd, n / halves, Lanes::vector(3, true), n % halves);
         let at = address.wrapping_add(8 * n as u64);
         if u.op == Op::StMulti {
-            store(mem, observer, at, 8, slots.get(place))?;
+            store(mem, observer, at, 8, slots[place])?;
             continue;
         }
-        slots.set(place, load(mem, observer, at, 8)?);
+        slots[place] = load(mem, observer, at, 8)?;
         if halves == 1 {
-            slots.set(place + 1, 0);
+            slots[(place + 1) & 127] = 0;
         }
     }
     Ok(())
@@ -176,7 +177,7 @@ fn whole_registers<O: Observer>(
 
 /// Single structures: to or from one lane, or replicated to all.
 fn lanes<O: Observer>(
-    slots: &mut impl Slots,
+    slots: &mut Slots,
     mem: &mut Mem<'_>,
     observer: &mut O,
     u: &Uop,
@@ -193,13 +194,13 @@ fn lanes<O: Observer>(
                 let value = load(mem, observer, at, size)?;
                 set_lane(slots, place, lanes, value);
             }
-            Op::StLane => store(mem, observer, at, size, slots.get(place.0) >> place.1)?,
+            Op::StLane => store(mem, observer, at, size, slots[place.0] >> place.1)?,
             _ => {
                 let value = load(mem, observer, at, size)?;
                 let (first, _) = lane_place(u.rd, register, lanes, 0);
                 let copies = replicate(lanes, value);
-                slots.set(first, copies);
-                slots.set(first + 1, if lanes.q() { copies } else { 0 });
+                slots[first] = copies;
+                slots[(first + 1) & 127] = if lanes.q() { copies } else { 0 };
             }
         }
     }
@@ -207,7 +208,7 @@ fn lanes<O: Observer>(
 }
 
 fn load_exclusive<O: Observer>(
-    slots: &mut impl Slots,
+    slots: &mut Slots,
     mem: &mut Mem<'_>,
     observer: &mut O,
     u: &Uop,
@@ -218,15 +219,15 @@ fn load_exclusive<O: Observer>(
     aligned(address, if pair { 2 * size } else { size }, Access::Read)?;
     let first = load(mem, observer, address, size)?;
     if pair {
-        slots.set(u.rb, load(mem, observer, address.wrapping_add(size), size)?);
+        slots[u.rb as usize] = load(mem, observer, address.wrapping_add(size), size)?;
     }
-    slots.set(u.rd, first);
-    slots.set(slot::EXCLUSIVE_ADDR, address);
+    slots[u.rd as usize] = first;
+    slots[slot::EXCLUSIVE_ADDR as usize] = address;
     Ok(())
 }
 
 fn store_exclusive<O: Observer>(
-    slots: &mut impl Slots,
+    slots: &mut Slots,
     mem: &mut Mem<'_>,
     observer: &mut O,
     u: &Uop,
@@ -236,17 +237,17 @@ fn store_exclusive<O: Observer>(
     let pair = u.op == Op::StpExclusive;
     let whole = if pair { 2 * size } else { size };
     aligned(address, whole, Access::Write)?;
-    let marked = slots.get(slot::EXCLUSIVE_ADDR) == address;
+    let marked = slots[slot::EXCLUSIVE_ADDR as usize] == address;
     if marked {
         mem.probe(address, whole, Access::Write)?;
-        store(mem, observer, address, size, slots.get(u.rb))?;
+        store(mem, observer, address, size, slots[u.rb as usize])?;
         if pair {
-            let second = slots.get(u.imm as u8);
+            let second = slots[u.imm as usize & 127];
             store(mem, observer, address.wrapping_add(size), size, second)?;
         }
     }
-    slots.set(slot::EXCLUSIVE_ADDR, u64::MAX);
-    slots.set(u.rd, !marked as u64);
+    slots[slot::EXCLUSIVE_ADDR as usize] = u64::MAX;
+    slots[u.rd as usize] = !marked as u64;
     Ok(())
 }
 
@@ -261,7 +262,7 @@ fn sign_extend(value: u64, size: u64) -> u64 {
 
 fn read_modify_write<A: Alu, O: Observer>(
     alu: &A,
-    slots: &mut impl Slots,
+    slots: &mut Slots,
     mem: &mut Mem<'_>,
     observer: &mut O,
     u: &Uop,
@@ -271,7 +272,7 @@ fn read_modify_write<A: Alu, O: Observer>(
     aligned(address, size, Access::Write)?;
     mem.probe(address, size, Access::Write)?;
     let old = load(mem, observer, address, size)?;
-    let operand = truncate(slots.get(u.rb), size);
+    let operand = truncate(slots[u.rb as usize], size);
     let signed = |x| sign_extend(x, size);
     let new = match AmoOp::from_u8(u.imm as u8) {
         Some(AmoOp::Add) => alu.add(old, operand),
@@ -286,13 +287,13 @@ fn read_modify_write<A: Alu, O: Observer>(
         Some(AmoOp::Swap) | None => operand,
     };
     store(mem, observer, address, size, new)?;
-    slots.set(u.rd, old);
+    slots[u.rd as usize] = old;
     Ok(())
 }
 
 fn compare_and_swap<A: Alu, O: Observer>(
     alu: &A,
-    slots: &mut impl Slots,
+    slots: &mut Slots,
     mem: &mut Mem<'_>,
     observer: &mut O,
     u: &Uop,
@@ -302,22 +303,31 @@ fn compare_and_swap<A: Alu, O: Observer>(
     let words = if u.op == Op::Casp { 2 } else { 1 };
     aligned(address, size * words, Access::Write)?;
     mem.probe(address, size * words, Access::Write)?;
+    // The second register of a pair follows the first; register 31 is the zero register.
+    let source = |slots: &Slots, first: u8, n: u64| {
+        let value = slots[if n == 0 { first } else { second_of_pair(first, slot::ZERO) } as usize];
+        truncate(value, size)
+    };
     let mut old = [0; 2];
     let mut equal = true;
     for n in 0..words {
         let value = load(mem, observer, address.wrapping_add(n * size), size)?;
-        equal &= alu.eq(value, pair_member(slots, u.rd, n, size));
+        equal &= alu.eq(value, source(slots, u.rd, n));
         old[n as usize] = value;
     }
     if equal {
         for n in 0..words {
-            let value = pair_member(slots, u.rb, n, size);
+            let value = source(slots, u.rb, n);
             store(mem, observer, address.wrapping_add(n * size), size, value)?;
         }
     }
-    set_read(slots, u.rd, old[0]);
+    // `Cas` reads its destination, so XZR cannot be the sink there: a write to ZERO is dropped.
+    let set = |slots: &mut Slots, place: u8, value| {
+        slots[if place == slot::ZERO { slot::SINK } else { place } as usize] = value;
+    };
+    set(slots, u.rd, old[0]);
     if words == 2 {
-        set_read(slots, second_of_pair(u.rd, slot::ZERO), old[1]);
+        set(slots, second_of_pair(u.rd, slot::ZERO), old[1]);
     }
     Ok(())
 }
@@ -325,15 +335,4 @@ fn compare_and_swap<A: Alu, O: Observer>(
 /// The slot of X register `first + 1`, where register 31 is `zero`.
 fn second_of_pair(first: u8, zero: u8) -> u8 {
     if first == 30 { zero } else { (first + 1) & 127 }
-}
-
-/// The value of a register or, if `n` is 1, of the one after it; register 31 is the zero register.
-fn pair_member(slots: &impl Slots, first: u8, n: u64, size: u64) -> u64 {
-    truncate(slots.get(if n == 0 { first } else { second_of_pair(first, slot::ZERO) }), size)
-}
-
-/// Sets a register that was read: `Cas` reads its destination, so XZR cannot be the sink there, and a
-/// write to ZERO is dropped.
-fn set_read(slots: &mut impl Slots, place: u8, value: u64) {
-    slots.set(if place == slot::ZERO { slot::SINK } else { place }, value);
 }

@@ -119,7 +119,6 @@ micro_ops! {
 
     // Moves and integer arithmetic.
     Mov "mov" (D A) "rd = ra";
-    MovFar "mov.far" (D A) "rd = ra, where one or both are half a vector register";
     MovI "movi" (D Imm) "rd = imm";
     MovK "movk" (DBoth SmallC Imm) "rd with its 16 bits from bit rc on replaced by those of imm";
     MovKW "movkw" (DBoth SmallC Imm) "MovK, then the high half of rd is zeroed";
@@ -346,7 +345,6 @@ micro_ops! {
     // Vector integer arithmetic; rc is a Lanes unless said otherwise, imm the family's member.
     VMov "vmov" (VD VA) "128-bit copy";
     VMovLow "vmov.low" (VD A) "Low half from ra, high half zero";
-    VSelect "vselect" (VD VA VB SmallC Imm FlagsRead) "The low rc bytes of ra if the condition (imm) holds, else of rb; the rest becomes zero";
     VMovI "vmovi" (VD SmallC Imm) "imm in the low half, and in the high half if rc is 1, else zero";
     VAnd "vand" (VD VA VB SmallC) "128-bit and; the high half becomes zero if rc is 1 (also below)";
     VOr "vor" (VD VA VB SmallC) "Bitwise or";

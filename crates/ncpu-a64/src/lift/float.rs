@@ -1,6 +1,7 @@
 //! Scalar floating point (Arm ARM DDI 0487, C4.1, "Data Processing -- Scalar Floating-Point"). A
 //! format is numbered as an element size: 1 half, 2 single, 3 double.
 
+use super::simd::TEMP;
 use super::simd_arguments::{FpBin, FpRounding, FpUn};
 use super::simd_move::float_immediate;
 use super::{Lifter, dest, source, vector};
@@ -123,19 +124,26 @@ impl Lifter<'_> {
 
     pub(crate) fn fcsel(&mut self, ptype: u32, rm: u32, cond: u32, rn: u32, rd: u32) -> Option<()> {
         let format = format(ptype)?;
-        let (rd, ra, rb) = (vector(rd), vector(rn), vector(rm));
-        let (rc, imm) = (1 << format, condition_mask(cond as u8) as u64);
-        self.emit(Uop { rd, ra, rb, rc, imm, ..Uop::new(Op::VSelect) })
+        let (ra, rb) = (vector(rn), vector(rm));
+        let imm = condition_mask(cond as u8) as u64;
+        let select = if format == 3 { Op::Csel } else { Op::CselW };
+        self.emit(Uop { rd: TEMP, ra, rb, imm, ..Uop::new(select) })?;
+        let rd = vector(rd);
+        match format {
+            1 => {
+                let rc = Lanes::scalar(1).0;
+                self.emit(Uop { rd, ra: TEMP, rc, ..Uop::new(Op::VDupX) })
+            }
+            _ => self.emit(Uop { rd, ra: TEMP, ..Uop::new(Op::VMovLow) }),
+        }
     }
 
     pub(crate) fn fmov_to_x(&mut self, sf: u32, ptype: u32, rn: u32, rd: u32) -> Option<()> {
         let (rd, ra) = (dest(rd), vector(rn));
         match (sf, format(ptype)?) {
-            (_, format @ 1) | (0, format @ 2) => {
-                let rc = Lanes::vector(format as u8, true).0;
-                self.emit(Uop { rd, ra, rc, ..Uop::new(Op::VLaneU) })
-            }
-            (1, 3) => self.emit(Uop { rd, ra, ..Uop::new(Op::MovFar) }),
+            (_, 1) => self.emit_imm(Op::AndI, rd, ra, 0xffff),
+            (0, 2) => self.emit_imm(Op::AndI, rd, ra, 0xffff_ffff),
+            (1, 3) => self.emit(Uop { rd, ra, ..Uop::new(Op::Mov) }),
             _ => None,
         }
     }
@@ -154,12 +162,12 @@ impl Lifter<'_> {
 
     /// FMOV Xd, Vn.D\[1\].
     pub(crate) fn fmov_top_to_x(&mut self, rn: u32, rd: u32) -> Option<()> {
-        self.emit(Uop { rd: dest(rd), ra: vector(rn) + 1, ..Uop::new(Op::MovFar) })
+        self.emit(Uop { rd: dest(rd), ra: vector(rn) + 1, ..Uop::new(Op::Mov) })
     }
 
     /// FMOV Vd.D\[1\], Xn.
     pub(crate) fn fmov_top_from_x(&mut self, rn: u32, rd: u32) -> Option<()> {
-        self.emit(Uop { rd: vector(rd) + 1, ra: source(rn), ..Uop::new(Op::MovFar) })
+        self.emit(Uop { rd: vector(rd) + 1, ra: source(rn), ..Uop::new(Op::Mov) })
     }
 
     pub(crate) fn fp_to_x(

@@ -90,7 +90,7 @@ impl Lifter<'_> {
             return self.emit(Uop {
                 rd: dest(rd),
                 ra: vector(rn) + lane as u8,
-                ..Uop::new(Op::MovFar)
+                ..Uop::new(Op::Mov)
             });
         }
         let (rb, rc) = (lane as u8, Lanes::vector(size as u8, true).0);
@@ -101,7 +101,7 @@ impl Lifter<'_> {
         let (size, lane) = size_and_lane(imm5)?;
         if size == 3 {
             let (rd, ra) = (vector(rd) + lane as u8, source(rn));
-            return self.emit(Uop { rd, ra, ..Uop::new(Op::MovFar) });
+            return self.emit(Uop { rd, ra, ..Uop::new(Op::Mov) });
         }
         let (rc, imm) = (Lanes::vector(size as u8, true).0, lane as u64);
         self.emit(Uop { rd: vector(rd), ra: source(rn), rc, imm, ..Uop::new(Op::VInsertX) })
@@ -112,7 +112,7 @@ impl Lifter<'_> {
         let from = imm4 >> size;
         if size == 3 {
             let (rd, ra) = (vector(rd) + lane as u8, vector(rn) + from as u8);
-            return self.emit(Uop { rd, ra, ..Uop::new(Op::MovFar) });
+            return self.emit(Uop { rd, ra, ..Uop::new(Op::Mov) });
         }
         let lanes = Lanes::vector(size as u8, true);
         self.emit_v_small(Op::VInsert, rd, rn, from, lanes, lane as u64)

@@ -1,7 +1,6 @@
 //! Cryptographic steps on whole registers.
 
-use super::read_v;
-use crate::registers::Slots;
+use super::{Slots, read_v};
 use ncpu_alu::Alu;
 use ncpu_alu::crypto::{
     Sha1Choice, aesd, aese, aesimc, aesmc, sha1_rounds, sha1h, sha1su0, sha1su1, sha256h, sha256h2,
@@ -11,7 +10,7 @@ use ncpu_alu::simd::{V, carryless_mul};
 use ncpu_uop::{Aes, Op, Sha, Uop};
 
 /// The result of a cryptographic micro-op.
-pub(super) fn crypto<A: Alu>(alu: &A, regs: &impl Slots, u: &Uop) -> Option<V> {
+pub(super) fn crypto<A: Alu>(alu: &A, regs: &Slots, u: &Uop) -> Option<V> {
     let (d, n, m) = (read_v(regs, u.rd), read_v(regs, u.ra), read_v(regs, u.rb));
     let member = u.imm as u8;
     let low_word = n[0] & 0xffff_ffff;

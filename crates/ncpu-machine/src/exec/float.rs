@@ -1,7 +1,6 @@
 //! Floating-point arithmetic and comparison, lane by lane.
 
-use super::{convert, esize, read, read_v, write, write_v};
-use crate::registers::Slots;
+use super::{Slots, convert, esize, read, read_v, write, write_v};
 use ncpu_alu::Alu;
 use ncpu_alu::fp::{
     Double, Format, Fp, Half, Rounding, Single, unsigned_recip_estimate, unsigned_rsqrt_estimate,
@@ -34,7 +33,7 @@ pub(super) use with_format;
 /// Executes an `F*` micro-op other than those of [`super::hot`], or a conversion between floats
 /// and integers.
 #[inline(never)]
-pub(crate) fn float<A: Alu>(alu: &A, regs: &mut impl Slots, u: &Uop) {
+pub(crate) fn float<A: Alu>(alu: &A, regs: &mut Slots, u: &Uop) {
     let mut fp = Fp::new(alu, read(regs, slot::FPCR) as u32, read(regs, slot::FPSR) as u32);
     let lanes = Lanes(u.rc);
     let result = match u.op {

@@ -1,8 +1,7 @@
 //! The vector and floating-point operations that ordinary programs execute most. Each is small
 //! enough to be a case of the run loop. (Copies are the loop's own.)
 
-use super::{esize, read, read_v, write, write_v};
-use crate::registers::Slots;
+use super::{Slots, esize, read, read_v, write, write_v};
 use ncpu_alu::Alu;
 use ncpu_alu::fp::{Double, Format, Fp, Single};
 use ncpu_alu::simd::{Bin, bin};
@@ -10,7 +9,7 @@ use ncpu_uop::{Lanes, Op, Uop, slot};
 
 /// Any of them, out of line.
 #[inline(never)]
-pub(crate) fn call<A: Alu>(alu: &A, regs: &mut impl Slots, u: &Uop) {
+pub(crate) fn call<A: Alu>(alu: &A, regs: &mut Slots, u: &Uop) {
     match u.op {
         Op::VAnd => and(alu, regs, u),
         Op::VOr => or(alu, regs, u),
@@ -30,7 +29,7 @@ pub(crate) fn call<A: Alu>(alu: &A, regs: &mut impl Slots, u: &Uop) {
 }
 
 #[inline(always)]
-fn bitwise(regs: &mut impl Slots, u: &Uop, f: impl Fn(u64, u64) -> u64) {
+fn bitwise(regs: &mut Slots, u: &Uop, f: impl Fn(u64, u64) -> u64) {
     let (n, m) = (read_v(regs, u.ra), read_v(regs, u.rb));
     let high = if u.rc & 1 == 1 { 0 } else { f(n[1], m[1]) };
     write_v(regs, u.rd, [f(n[0], m[0]), high]);
@@ -38,25 +37,25 @@ fn bitwise(regs: &mut impl Slots, u: &Uop, f: impl Fn(u64, u64) -> u64) {
 
 /// `Op::VAnd`.
 #[inline(always)]
-pub(crate) fn and<A: Alu>(alu: &A, regs: &mut impl Slots, u: &Uop) {
+pub(crate) fn and<A: Alu>(alu: &A, regs: &mut Slots, u: &Uop) {
     bitwise(regs, u, |n, m| alu.and(n, m));
 }
 
 /// `Op::VOr`.
 #[inline(always)]
-pub(crate) fn or<A: Alu>(alu: &A, regs: &mut impl Slots, u: &Uop) {
+pub(crate) fn or<A: Alu>(alu: &A, regs: &mut Slots, u: &Uop) {
     bitwise(regs, u, |n, m| alu.or(n, m));
 }
 
 /// `Op::VXor`.
 #[inline(always)]
-pub(crate) fn xor<A: Alu>(alu: &A, regs: &mut impl Slots, u: &Uop) {
+pub(crate) fn xor<A: Alu>(alu: &A, regs: &mut Slots, u: &Uop) {
     bitwise(regs, u, |n, m| alu.xor(n, m));
 }
 
 /// A lanewise operation that neither accumulates nor saturates. Scalars are of 64 bits.
 #[inline(always)]
-fn lanewise<A: Alu>(alu: &A, regs: &mut impl Slots, u: &Uop, op: Bin) {
+fn lanewise<A: Alu>(alu: &A, regs: &mut Slots, u: &Uop, op: Bin) {
     let lanes = Lanes(u.rc);
     let e = esize(lanes);
     let (n, m) = (read_v(regs, u.ra), read_v(regs, u.rb));
@@ -68,26 +67,26 @@ fn lanewise<A: Alu>(alu: &A, regs: &mut impl Slots, u: &Uop, op: Bin) {
 
 /// `Op::VAdd`.
 #[inline(always)]
-pub(crate) fn add<A: Alu>(alu: &A, regs: &mut impl Slots, u: &Uop) {
+pub(crate) fn add<A: Alu>(alu: &A, regs: &mut Slots, u: &Uop) {
     lanewise(alu, regs, u, Bin::Add);
 }
 
 /// `Op::VSub`.
 #[inline(always)]
-pub(crate) fn sub<A: Alu>(alu: &A, regs: &mut impl Slots, u: &Uop) {
+pub(crate) fn sub<A: Alu>(alu: &A, regs: &mut Slots, u: &Uop) {
     lanewise(alu, regs, u, Bin::Sub);
 }
 
 /// `Op::VCmEq`.
 #[inline(always)]
-pub(crate) fn cmeq<A: Alu>(alu: &A, regs: &mut impl Slots, u: &Uop) {
+pub(crate) fn cmeq<A: Alu>(alu: &A, regs: &mut Slots, u: &Uop) {
     lanewise(alu, regs, u, Bin::Cmeq);
 }
 
 #[inline(always)]
 fn scalar<'a, A: Alu, F: Format>(
     alu: &'a A,
-    regs: &mut impl Slots,
+    regs: &mut Slots,
     u: &Uop,
     f: impl FnOnce(&mut Fp<'a, A>, u64, u64) -> u64,
 ) {
@@ -100,48 +99,48 @@ fn scalar<'a, A: Alu, F: Format>(
 
 /// `Op::FAddS`.
 #[inline(always)]
-pub(crate) fn fadd_s<A: Alu>(alu: &A, regs: &mut impl Slots, u: &Uop) {
+pub(crate) fn fadd_s<A: Alu>(alu: &A, regs: &mut Slots, u: &Uop) {
     scalar::<A, Single>(alu, regs, u, |fp, n, m| fp.add::<Single>(n, m));
 }
 
 /// `Op::FAddD`.
 #[inline(always)]
-pub(crate) fn fadd_d<A: Alu>(alu: &A, regs: &mut impl Slots, u: &Uop) {
+pub(crate) fn fadd_d<A: Alu>(alu: &A, regs: &mut Slots, u: &Uop) {
     scalar::<A, Double>(alu, regs, u, |fp, n, m| fp.add::<Double>(n, m));
 }
 
 /// `Op::FSubS`.
 #[inline(always)]
-pub(crate) fn fsub_s<A: Alu>(alu: &A, regs: &mut impl Slots, u: &Uop) {
+pub(crate) fn fsub_s<A: Alu>(alu: &A, regs: &mut Slots, u: &Uop) {
     scalar::<A, Single>(alu, regs, u, |fp, n, m| fp.sub::<Single>(n, m));
 }
 
 /// `Op::FSubD`.
 #[inline(always)]
-pub(crate) fn fsub_d<A: Alu>(alu: &A, regs: &mut impl Slots, u: &Uop) {
+pub(crate) fn fsub_d<A: Alu>(alu: &A, regs: &mut Slots, u: &Uop) {
     scalar::<A, Double>(alu, regs, u, |fp, n, m| fp.sub::<Double>(n, m));
 }
 
 /// `Op::FMulS`.
 #[inline(always)]
-pub(crate) fn fmul_s<A: Alu>(alu: &A, regs: &mut impl Slots, u: &Uop) {
+pub(crate) fn fmul_s<A: Alu>(alu: &A, regs: &mut Slots, u: &Uop) {
     scalar::<A, Single>(alu, regs, u, |fp, n, m| fp.mul::<Single>(n, m));
 }
 
 /// `Op::FMulD`.
 #[inline(always)]
-pub(crate) fn fmul_d<A: Alu>(alu: &A, regs: &mut impl Slots, u: &Uop) {
+pub(crate) fn fmul_d<A: Alu>(alu: &A, regs: &mut Slots, u: &Uop) {
     scalar::<A, Double>(alu, regs, u, |fp, n, m| fp.mul::<Double>(n, m));
 }
 
 /// `Op::FDivS`.
 #[inline(always)]
-pub(crate) fn fdiv_s<A: Alu>(alu: &A, regs: &mut impl Slots, u: &Uop) {
+pub(crate) fn fdiv_s<A: Alu>(alu: &A, regs: &mut Slots, u: &Uop) {
     scalar::<A, Single>(alu, regs, u, |fp, n, m| fp.div::<Single>(n, m));
 }
 
 /// `Op::FDivD`.
 #[inline(always)]
-pub(crate) fn fdiv_d<A: Alu>(alu: &A, regs: &mut impl Slots, u: &Uop) {
+pub(crate) fn fdiv_d<A: Alu>(alu: &A, regs: &mut Slots, u: &Uop) {
     scalar::<A, Double>(alu, regs, u, |fp, n, m| fp.div::<Double>(n, m));
 }

@@ -22,31 +22,34 @@ mod vector;
 pub(crate) use float::float;
 pub(crate) use vector::vector;
 
-use crate::registers::Slots;
 use ncpu_alu::simd::{Esize, V};
-use ncpu_uop::{Lanes, Slot};
+use ncpu_uop::{Lanes, Slot, slot};
+
+/// The register slots of a core.
+pub(crate) type Slots = [u64; slot::COUNT];
 
 /// FPSR bit 27: an integer operation saturated.
 const FPSR_QC: u64 = 1 << 27;
 
+/// The value of a slot. Slots are below [`slot::COUNT`]; the mask tells the compiler.
 #[inline(always)]
-fn read(regs: &impl Slots, slot: Slot) -> u64 {
-    regs.get(slot)
+fn read(regs: &Slots, slot: Slot) -> u64 {
+    regs[slot as usize & (slot::COUNT - 1)]
 }
 
 #[inline(always)]
-fn write(regs: &mut impl Slots, slot: Slot, value: u64) {
-    regs.set(slot, value);
+fn write(regs: &mut Slots, slot: Slot, value: u64) {
+    regs[slot as usize & (slot::COUNT - 1)] = value;
 }
 
 /// The vector in a slot and the slot after it.
 #[inline(always)]
-fn read_v(regs: &impl Slots, slot: Slot) -> V {
+fn read_v(regs: &Slots, slot: Slot) -> V {
     [read(regs, slot), read(regs, slot.wrapping_add(1))]
 }
 
 #[inline(always)]
-fn write_v(regs: &mut impl Slots, slot: Slot, value: V) {
+fn write_v(regs: &mut Slots, slot: Slot, value: V) {
     write(regs, slot, value[0]);
     write(regs, slot.wrapping_add(1), value[1]);
 }

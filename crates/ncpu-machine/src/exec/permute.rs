@@ -1,13 +1,12 @@
 //! Lanes moved: between registers, within them, to and from general registers.
 
-use super::{esize, read, read_v, write, write_v};
-use crate::registers::Slots;
+use super::{Slots, esize, read, read_v, write, write_v};
 use ncpu_alu::Alu;
 use ncpu_alu::simd::{Permute, V, ext, permute as permuted, tbl, tbx};
 use ncpu_uop::{Lanes, Op, Uop, slot};
 
 /// Executes a micro-op that moves lanes.
-pub(super) fn permute<A: Alu>(alu: &A, regs: &mut impl Slots, u: &Uop) {
+pub(super) fn permute<A: Alu>(alu: &A, regs: &mut Slots, u: &Uop) {
     let lanes = Lanes(u.rc);
     let e = esize(lanes);
     let lane = u.rb as u32;
@@ -62,13 +61,13 @@ fn spread(lanes: Lanes, x: u64) -> V {
 }
 
 /// The lowest lane of `x` as lane `imm` of `rd`.
-fn insert(regs: &mut impl Slots, u: &Uop, x: u64) {
+fn insert(regs: &mut Slots, u: &Uop, x: u64) {
     let mut d = read_v(regs, u.rd);
     esize(Lanes(u.rc)).set(&mut d, u.imm as u32, x);
     write_v(regs, u.rd, d);
 }
 
-fn table<A: Alu>(alu: &A, regs: &mut impl Slots, u: &Uop) {
+fn table<A: Alu>(alu: &A, regs: &mut Slots, u: &Uop) {
     // Table registers follow one another, V0 after V31.
     let first = u.ra.wrapping_sub(slot::v(0)) >> 1;
     let registers = [0, 1, 2, 3].map(|i| read_v(regs, slot::v(first.wrapping_add(i))));

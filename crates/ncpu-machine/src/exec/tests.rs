@@ -3,9 +3,7 @@
 
 extern crate std;
 
-use super::{float, hot, vector};
-
-type Slots = [u64; slot::COUNT];
+use super::{Slots, float, hot, vector};
 use ncpu_a64::{Lifted, lift};
 use ncpu_alu::NativeAlu;
 use ncpu_uop::{Op, slot};

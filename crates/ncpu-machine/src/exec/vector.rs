@@ -1,7 +1,6 @@
 //! Integer arithmetic on lanes.
 
-use super::{FPSR_QC, crypto, esize, permute, read, read_v, write, write_v};
-use crate::registers::Slots;
+use super::{FPSR_QC, Slots, crypto, esize, permute, read, read_v, write, write_v};
 use ncpu_alu::Alu;
 use ncpu_alu::simd::{
     Across, Bin, Esize, Long, Narrow, NarrowHigh, Pair, Shift, ShiftLong, ShiftNarrow, Un, V, Wide,
@@ -13,7 +12,7 @@ use ncpu_uop::{Lanes, Op, Uop, slot};
 
 /// Executes a `V*` micro-op other than those of [`super::hot`].
 #[inline(never)]
-pub(crate) fn vector<A: Alu>(alu: &A, regs: &mut impl Slots, u: &Uop) {
+pub(crate) fn vector<A: Alu>(alu: &A, regs: &mut Slots, u: &Uop) {
     let lanes = Lanes(u.rc);
     let mut qc = false;
     let result = match u.op {
@@ -48,7 +47,7 @@ fn by_halves(lanes: Lanes, d: V, n: V, m: V, mut f: impl FnMut(u64, u64, u64) ->
     [low, if lanes.q() { f(d[1], n[1], m[1]) } else { 0 }]
 }
 
-fn lanewise<A: Alu>(alu: &A, regs: &impl Slots, u: &Uop, lanes: Lanes, qc: &mut bool) -> Option<V> {
+fn lanewise<A: Alu>(alu: &A, regs: &Slots, u: &Uop, lanes: Lanes, qc: &mut bool) -> Option<V> {
     let e = esize(lanes);
     let (d, n) = (read_v(regs, u.rd), read_v(regs, u.ra));
     let member = u.imm as u8;
@@ -70,7 +69,7 @@ fn lanewise<A: Alu>(alu: &A, regs: &impl Slots, u: &Uop, lanes: Lanes, qc: &mut 
 }
 
 /// Operations whose results are twice as wide as (one of) the sources.
-fn widening<A: Alu>(alu: &A, regs: &impl Slots, u: &Uop, lanes: Lanes, qc: &mut bool) -> Option<V> {
+fn widening<A: Alu>(alu: &A, regs: &Slots, u: &Uop, lanes: Lanes, qc: &mut bool) -> Option<V> {
     let e = esize(lanes);
     let n = read_v(regs, u.ra);
     let member = u.imm as u8;
@@ -94,13 +93,7 @@ fn widening<A: Alu>(alu: &A, regs: &impl Slots, u: &Uop, lanes: Lanes, qc: &mut 
 }
 
 /// Operations whose results are half as wide as the sources.
-fn narrowing<A: Alu>(
-    alu: &A,
-    regs: &impl Slots,
-    u: &Uop,
-    lanes: Lanes,
-    qc: &mut bool,
-) -> Option<V> {
+fn narrowing<A: Alu>(alu: &A, regs: &Slots, u: &Uop, lanes: Lanes, qc: &mut bool) -> Option<V> {
     let e = esize(lanes);
     let mut n = read_v(regs, u.ra);
     if lanes.is_scalar() {
@@ -116,7 +109,7 @@ fn narrowing<A: Alu>(
 }
 
 /// A narrow result in its place: the low half (or lane) with zero above, or the high half.
-fn into_half(regs: &impl Slots, u: &Uop, lanes: Lanes, e: Esize, half: u64) -> V {
+fn into_half(regs: &Slots, u: &Uop, lanes: Lanes, e: Esize, half: u64) -> V {
     if lanes.is_scalar() {
         [e.trunc(half), 0]
     } else if lanes.q() {
