@@ -1,11 +1,11 @@
 //! The rounds' first half: every lane executes guest instructions.
 
-use crate::batch::{self, Batch, LIFTS, state};
+use crate::batch::{Batch, LIFTS, Lane, state};
 use crate::exit;
 use core::sync::atomic::Ordering;
 use ncpu_alu::NativeAlu;
 use ncpu_machine::code::CodeSource;
-use ncpu_machine::{Core, Exit, Lane, Observer, interpret};
+use ncpu_machine::{Core, Exit, Observer, interpret};
 
 /// Executes up to a round's instructions of the lane's slice.
 ///
@@ -18,6 +18,9 @@ pub unsafe fn execute<O: Observer>(batch: &Batch, lane: u32, observer: &mut O) {
     unsafe {
         let record = batch.record(lane);
         let active = record.state == state::RUN;
+        if batch.lanes == 1 && !active {
+            return;
+        }
         let place = batch.core(lane, if active { record.task } else { 0 });
         let mut core = Core::default();
         if active {
@@ -29,13 +32,7 @@ pub unsafe fn execute<O: Observer>(batch: &Batch, lane: u32, observer: &mut O) {
         let counter = record.counter + record.retired;
         // All lanes of a warp take part.
         let outcome = interpret::<_, _, true>(
-            &mut core,
-            &mut mem,
-            &NativeAlu,
-            observer,
-            budget,
-            counter,
-            Lane { active, alone: batch.lanes == 1 },
+            &mut core, &mut mem, &NativeAlu, observer, budget, counter, active,
         );
         if !active {
             return;
@@ -80,7 +77,7 @@ unsafe fn copy_core(to: *mut Core, from: *const Core) {
     }
 }
 
-fn finish(record: &mut batch::Lane) {
+fn finish(record: &mut Lane) {
     record.state = state::SERVE;
     record.pending = 1;
 }
