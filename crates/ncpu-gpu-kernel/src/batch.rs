@@ -129,10 +129,6 @@ pub struct Lane {
     pub hash: [u64; 2],
     /// System calls served on the GPU so far.
     pub calls: u64,
-    /// How the lane's warp goes on, see [`crate::execute`].
-    pub manner: u32,
-    /// Keeps the layout free of padding.
-    pub reserved: u32,
 }
 
 /// A page that waits to be lifted.

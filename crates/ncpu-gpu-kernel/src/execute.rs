@@ -5,7 +5,7 @@ use crate::exit;
 use core::sync::atomic::Ordering;
 use ncpu_alu::NativeAlu;
 use ncpu_machine::code::CodeSource;
-use ncpu_machine::{Core, Exit, Observer, Warp, interpret, sum_of_lanes};
+use ncpu_machine::{Core, Exit, Observer, interpret};
 
 /// Executes up to a round's instructions of the lane's slice.
 ///
@@ -18,12 +18,9 @@ pub unsafe fn execute<O: Observer>(batch: &Batch, lane: u32, observer: &mut O) {
     unsafe {
         let record = batch.record(lane);
         let active = record.state == state::RUN;
-        let company = batch.lanes != 1;
-        if !company && !active {
+        if batch.lanes == 1 && !active {
             return;
         }
-        let together = company && record.manner == 0;
-        let mut warp = Warp { active, together, steps: 0 };
         let place = batch.core(lane, if active { record.task } else { 0 });
         let mut core = Core::default();
         if active {
@@ -35,11 +32,8 @@ pub unsafe fn execute<O: Observer>(batch: &Batch, lane: u32, observer: &mut O) {
         let counter = record.counter + record.retired;
         // All lanes of a warp take part.
         let outcome = interpret::<_, _, true>(
-            &mut core, &mut mem, &NativeAlu, observer, budget, counter, &mut warp,
+            &mut core, &mut mem, &NativeAlu, observer, budget, counter, active,
         );
-        if company {
-            record.manner = manner(record.manner, sum_of_lanes(outcome.uops as u32), warp.steps);
-        }
         if !active {
             return;
         }
@@ -80,23 +74,6 @@ unsafe fn copy_core(to: *mut Core, from: *const Core) {
             let value = from.cast::<u64>().add(index).read_volatile();
             to.cast::<u64>().add(index).write(value);
         }
-    }
-}
-
-/// Rounds after which a warp tries again to keep its lanes together.
-const PATIENCE: u32 = 16;
-
-/// What a warp does in the next round: keep its lanes together if this is 0, else let each go its way for
-/// so many rounds. It has done `uops` micro-ops of its lanes in `steps` steps.
-///
-/// A step costs about 45 instructions of the GPU. Where lanes are apart and each goes its way, a micro-op
-/// of one lane costs about 10, so it pays to stay together from 5 lanes on. Lanes that are together all
-/// the time stay so by themselves, and need not be compared.
-fn manner(now: u32, uops: u32, steps: u32) -> u32 {
-    match now {
-        0 if uops / 31 >= steps || uops / 5 < steps => PATIENCE,
-        0 => 0,
-        rounds => rounds - 1,
     }
 }
 

@@ -66,15 +66,7 @@ pub fn run<A: Alu, O: Observer>(
     let (mut retired, mut uops) = (0, 0);
     loop {
         let (budget, counter) = (budget.saturating_sub(retired), counter.wrapping_add(retired));
-        let outcome = interpret::<A, O, false>(
-            core,
-            mem,
-            alu,
-            observer,
-            budget,
-            counter,
-            &mut Warp::default(),
-        );
+        let outcome = interpret::<A, O, false>(core, mem, alu, observer, budget, counter, true);
         retired += outcome.retired;
         uops += outcome.uops;
         match outcome.exit {
@@ -85,24 +77,6 @@ pub fn run<A: Alu, O: Observer>(
     }
 }
 
-/// A lane's part in [`interpret`], and what the warp did.
-#[derive(Clone, Copy, Debug)]
-pub struct Warp {
-    /// Whether this lane has something to execute.
-    pub active: bool,
-    /// Whether lanes wait for those that are behind them in the code.
-    pub together: bool,
-    /// Micro-ops that the warp executed one after the other.
-    pub steps: u32,
-}
-
-impl Default for Warp {
-    /// A lane without others.
-    fn default() -> Self {
-        Warp { active: true, together: false, steps: 0 }
-    }
-}
-
 /// Most instructions that [`interpret`] executes, so that it can count in 32 bits.
 const MOST: u64 = 1 << 24;
 
@@ -110,14 +84,8 @@ const MOST: u64 = 1 << 24;
 /// are spread ([`crate::words`]), because the machine is one of the lanes of a warp.
 ///
 /// The lanes of a warp meet before every micro-op: those that execute the same one execute it together,
-/// wherever their ways have parted before. So all of them have to call this at the same time, active or
+/// wherever their ways have parted before. So all of them have to call this at the same time, `active` or
 /// not, and none returns before the last one can. (One without the others may call it alone.)
-///
-/// There are two ways from there. Either all lanes execute a micro-op, different ones in turn. Or only
-/// those execute that are the farthest back in the code, until they have caught up with the others:
-/// lanes whose ways part for a while are together again where these meet (Collange, "Stack-less SIMT
-/// reconvergence at low cost", 2011). Each lane has its budget, so none waits for ever. Which is faster
-/// depends on how alike the lanes are; results do not depend on it.
 ///
 /// # Panics
 /// When `SPREAD` is not what the memory's tables are.
@@ -130,7 +98,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
     observer: &mut O,
     budget: u64,
     counter: u64,
-    warp: &mut Warp,
+    active: bool,
 ) -> Outcome {
     let regs: *mut u64 = core.slots.as_mut_ptr();
     assert!(mem.tlb.is_spread() == SPREAD);
@@ -195,9 +163,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
     const REST: [u64; 2] = [Op::Rest as u64, 0];
     const ENTER: [u64; 2] = [Op::Enter as u64, 0];
     let mut result = Outcome { exit: Exit::Budget, retired: 0, uops: 0 };
-    let mut running = warp.active;
-    let together = warp.together;
-    let mut steps = 0u32;
+    let mut running = active;
     if SPREAD {
         ahead = if running { ENTER } else { REST };
     }
@@ -246,27 +212,8 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
         }
 
         loop {
-            if SPREAD {
-                steps += 1;
-                let going = if together {
-                    // Lanes that have to look up a page are first, those that rest last.
-                    let place = match (running, ahead == ENTER) {
-                        (false, _) => u32::MAX,
-                        (true, true) => 0,
-                        (true, false) => (ip.addr() / UOP as usize) as u32 | 1,
-                    };
-                    let first = first_lane(place);
-                    if first != u32::MAX && place != first {
-                        continue;
-                    }
-                    first != u32::MAX
-                } else {
-                    any_lane(running)
-                };
-                if !going {
-                    warp.steps = steps;
-                    return result;
-                }
+            if SPREAD && !any_lane(running) {
+                return result;
             }
             // SAFETY: `ip` stays within the page's micro-ops: branch targets come from the entry
             // table and the last micro-op, `PageEnd`, leaves the loop.
@@ -1146,38 +1093,6 @@ fn any_lane(says: bool) -> bool {
     }
     #[cfg(not(target_arch = "nvptx64"))]
     says
-}
-
-/// The least of the numbers that the lanes of a warp have; all of them meet here. Elsewhere, there is one
-/// lane.
-#[inline(always)]
-fn first_lane(place: u32) -> u32 {
-    #[cfg(target_arch = "nvptx64")]
-    {
-        unsafe extern "unadjusted" {
-            #[link_name = "llvm.nvvm.redux.sync.umin"]
-            fn least(number: u32, lanes: u32) -> u32;
-        }
-        // SAFETY: as in `any_lane`.
-        unsafe { least(place, u32::MAX) }
-    }
-    #[cfg(not(target_arch = "nvptx64"))]
-    place
-}
-
-/// The sum of the numbers that the lanes of a warp have, likewise.
-pub fn sum_of_lanes(number: u32) -> u32 {
-    #[cfg(target_arch = "nvptx64")]
-    {
-        unsafe extern "unadjusted" {
-            #[link_name = "llvm.nvvm.redux.sync.add"]
-            fn sum(number: u32, lanes: u32) -> u32;
-        }
-        // SAFETY: as in `any_lane`.
-        unsafe { sum(number, u32::MAX) }
-    }
-    #[cfg(not(target_arch = "nvptx64"))]
-    number
 }
 
 /// Bytes of a micro-op.
