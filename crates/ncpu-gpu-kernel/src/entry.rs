@@ -62,13 +62,19 @@ entries! {
     /// Every lane executes.
     ncpu_execute "run" |batch, lane| {
         if lane < batch.whole_warps() {
-            execute::execute(batch, lane, &mut ());
+            execute::execute::<_, true>(batch, lane, &mut ());
+        }
+    };
+    /// Every lane executes, none waits for another: for a batch of one.
+    ncpu_execute_alone "alone" |batch, lane| {
+        if lane < batch.lanes {
+            execute::execute::<_, false>(batch, lane, &mut ());
         }
     };
     /// Every lane executes, at most a round's instructions to the last one, wherever that is.
     ncpu_execute_exactly "exact" |batch, lane| {
-        if lane < batch.whole_warps() {
-            execute::execute(batch, lane, &mut StopAfter(batch.slice.into()));
+        if lane < batch.lanes {
+            execute::execute::<_, false>(batch, lane, &mut StopAfter(batch.slice.into()));
         }
     };
     /// Every lane that ended its slice is served.

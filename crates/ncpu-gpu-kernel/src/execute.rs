@@ -7,18 +7,18 @@ use ncpu_alu::NativeAlu;
 use ncpu_machine::code::CodeSource;
 use ncpu_machine::{Core, Exit, Observer, interpret};
 
-/// Executes up to a round's instructions of the lane's slice.
+/// Executes up to a round's instructions of the lane's slice; `MEET` is [`interpret`]'s.
 ///
 /// # Safety
-/// The batch must be complete, and no other thread may use the lane. All lanes of a warp must do this at
-/// the same time.
+/// The batch must be complete, and no other thread may use the lane. With `MEET`, all lanes of a warp must
+/// do this at the same time.
 #[inline(always)]
-pub unsafe fn execute<O: Observer>(batch: &Batch, lane: u32, observer: &mut O) {
+pub unsafe fn execute<O: Observer, const MEET: bool>(batch: &Batch, lane: u32, observer: &mut O) {
     // SAFETY: the caller's promise. The registers are copied, as a lane's own memory is faster.
     unsafe {
         let record = batch.record(lane);
         let active = record.state == state::RUN;
-        if batch.lanes == 1 && !active {
+        if !MEET && !active {
             return;
         }
         let place = batch.core(lane, if active { record.task } else { 0 });
@@ -30,8 +30,7 @@ pub unsafe fn execute<O: Observer>(batch: &Batch, lane: u32, observer: &mut O) {
         let left = record.budget - record.retired;
         let budget = left.min(u64::from(batch.slice));
         let counter = record.counter + record.retired;
-        // All lanes of a warp take part.
-        let outcome = interpret::<_, _, true>(
+        let outcome = interpret::<_, _, true, MEET>(
             &mut core, &mut mem, &NativeAlu, observer, budget, counter, active,
         );
         if !active {

@@ -275,7 +275,11 @@ impl<D: Device> Lanes<D> {
         }
         let at = self.record.round.addr() as u64;
         self.device.fill(at, 0, size_of::<Round>() as u64)?;
-        let execute = if exactly { "ncpu_execute_exactly" } else { "ncpu_execute" };
+        let execute = match (exactly, self.lanes) {
+            (true, _) => "ncpu_execute_exactly",
+            (false, 1) => "ncpu_execute_alone",
+            (false, _) => "ncpu_execute",
+        };
         self.launch(execute, self.record.whole_warps())?;
         self.launch("ncpu_serve", self.lanes)?;
         let mut round = Round::default();

@@ -66,7 +66,8 @@ pub fn run<A: Alu, O: Observer>(
     let (mut retired, mut uops) = (0, 0);
     loop {
         let (budget, counter) = (budget.saturating_sub(retired), counter.wrapping_add(retired));
-        let outcome = interpret::<A, O, false>(core, mem, alu, observer, budget, counter, true);
+        let outcome =
+            interpret::<A, O, false, false>(core, mem, alu, observer, budget, counter, true);
         retired += outcome.retired;
         uops += outcome.uops;
         match outcome.exit {
@@ -83,15 +84,15 @@ const MOST: u64 = 1 << 24;
 /// As [`run`], but returns for code that has not been lifted, and after some million instructions. `SPREAD` says whether the memory's tables
 /// are spread ([`crate::words`]), because the machine is one of the lanes of a warp.
 ///
-/// The lanes of a warp meet before every micro-op: those that execute the same one execute it together,
-/// wherever their ways have parted before. So all of them have to call this at the same time, `active` or
-/// not, and none returns before the last one can. (One without the others may call it alone.)
+/// With `MEET`, the lanes of a warp meet before every micro-op: those that execute the same one execute
+/// it together, wherever their ways have parted before. So all of them have to call this at the same
+/// time, `active` or not, and none returns before the last one can.
 ///
 /// # Panics
 /// When `SPREAD` is not what the memory's tables are.
 // Inlined so that a GPU's compiler sees that the registers are a thread's own memory.
 #[inline(always)]
-pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
+pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
     core: &mut Core,
     mem: &mut Mem<'_>,
     alu: &A,
@@ -164,7 +165,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
     const ENTER: [u64; 2] = [Op::Enter as u64, 0];
     let mut result = Outcome { exit: Exit::Budget, retired: 0, uops: 0 };
     let mut running = active;
-    if SPREAD {
+    if MEET {
         ahead = if running { ENTER } else { REST };
     }
 
@@ -204,7 +205,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
                 fetch_ahead!();
             };
         }
-        if !SPREAD {
+        if !MEET {
             enter!(|outcome| {
                 set!(slot::NZCV, nzcv);
                 return outcome;
@@ -212,7 +213,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
         }
 
         loop {
-            if SPREAD && !any_lane(running) {
+            if MEET && !any_lane(running) {
                 return result;
             }
             // SAFETY: `ip` stays within the page's micro-ops: branch targets come from the entry
@@ -245,7 +246,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
                 ($outcome:expr) => {{
                     let outcome = $outcome;
                     set!(slot::NZCV, nzcv);
-                    if !SPREAD {
+                    if !MEET {
                         return outcome;
                     }
                     // Volatile, so that it stays in memory: it would be in the registers all the time.
@@ -281,7 +282,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
             // Goes on in the page of `core.pc`.
             macro_rules! go_on_elsewhere {
                 () => {{
-                    if !SPREAD {
+                    if !MEET {
                         continue 'fetch;
                     }
                     (ahead, ip) = (ENTER, this);
