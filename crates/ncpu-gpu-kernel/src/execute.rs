@@ -5,19 +5,40 @@ use crate::exit;
 use core::sync::atomic::Ordering;
 use ncpu_alu::NativeAlu;
 use ncpu_machine::code::CodeSource;
-use ncpu_machine::{Core, Exit, Observer, interpret};
+use ncpu_machine::{Core, Exit, Observer, StopAfter, interpret};
 
-/// Executes up to a round's instructions of the lane's slice; `MEET` is [`interpret`]'s.
+/// Executes up to a round's instructions of the lane's slice, and none after the lane's limit, if that is
+/// what the lane is to do.
+///
+/// # Safety
+/// The batch must be complete, and no other thread may use the lane.
+#[inline(always)]
+pub unsafe fn execute_exactly(batch: &Batch, lane: u32) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let record = batch.record(lane);
+        let left = record.limit.saturating_sub(record.total + record.retired);
+        execute::<_, false>(batch, lane, state::EXACT, &mut StopAfter(left));
+    }
+}
+
+/// Executes up to a round's instructions of the lane's slice if its state is `wanted`; `MEET` is
+/// [`interpret`]'s.
 ///
 /// # Safety
 /// The batch must be complete, and no other thread may use the lane. With `MEET`, all lanes of a warp must
 /// do this at the same time.
 #[inline(always)]
-pub unsafe fn execute<O: Observer, const MEET: bool>(batch: &Batch, lane: u32, observer: &mut O) {
+pub unsafe fn execute<O: Observer, const MEET: bool>(
+    batch: &Batch,
+    lane: u32,
+    wanted: u32,
+    observer: &mut O,
+) {
     // SAFETY: the caller's promise. The registers are copied, as a lane's own memory is faster.
     unsafe {
         let record = batch.record(lane);
-        let active = record.state == state::RUN;
+        let active = record.state == wanted;
         if !MEET && !active {
             return;
         }
@@ -27,7 +48,7 @@ pub unsafe fn execute<O: Observer, const MEET: bool>(batch: &Batch, lane: u32, o
             copy_core(&raw mut core, place);
         }
         let mut mem = batch.memory(lane);
-        let left = record.budget - record.retired;
+        let left = record.budget.saturating_sub(record.retired);
         let budget = left.min(u64::from(batch.slice));
         let counter = record.counter + record.retired;
         let outcome = interpret::<_, _, true, MEET>(
@@ -40,6 +61,9 @@ pub unsafe fn execute<O: Observer, const MEET: bool>(batch: &Batch, lane: u32, o
         record.retired += outcome.retired;
         record.uops += outcome.uops;
         let round = &mut *batch.round;
+        if wanted == state::EXACT {
+            round.exact = 1;
+        }
         match outcome.exit {
             Exit::Unlifted => match mem.request_code(core.pc) {
                 Ok(source) => {

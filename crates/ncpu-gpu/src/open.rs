@@ -1,0 +1,19 @@
+//! The card that machines run on.
+
+use ncpu_cuda::{Cuda, CudaError, Options, Ptx};
+
+/// Stack of a thread: the operating system recurses, and the compiler cannot tell how deep.
+const STACK_BYTES: usize = 32 << 10;
+/// Registers of a thread that interprets: with 64, half of the threads that a multiprocessor can hold
+/// reside on it.
+const RUN_REGISTERS: u32 = 64;
+
+/// Opens the first card with the machine's modules, from the cache if they have been compiled for it.
+///
+/// # Errors
+/// When there is no driver or no card, either is too old, or a call of the driver fails.
+pub fn open() -> Result<Cuda, CudaError> {
+    let run = Ptx { max_registers: Some(RUN_REGISTERS), ..Ptx::RUN };
+    let options = Options { stack_bytes: Some(STACK_BYTES), ..Options::default() };
+    Cuda::open(0, &[run, Ptx::ALONE, Ptx::EXACT, Ptx::SERVICE], &options)
+}

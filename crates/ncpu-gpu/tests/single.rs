@@ -1,0 +1,332 @@
+//! One machine on the emulated device does what it does on the host's processor.
+
+#![allow(unsafe_code)]
+
+#[path = "../../ncpu-engine/tests/support/mod.rs"]
+mod support;
+
+use ncpu_cuda::{CudaError, Device, Failure, Mark, Result as CudaResult};
+use ncpu_engine::{Folders, Host, Input, Machine, Reason, Rules, drive_machine, state_hash};
+use ncpu_gpu::{Emulation, GpuMachine};
+use std::cell::Cell;
+use std::io;
+use std::time::Duration;
+use support::{INSTRUCTIONS, PROGRAM, booted, finish, pool, pool_of};
+
+/// Where output is taken when nothing else stops the machine, at the end of the straight line.
+const SLICE: u64 = 10_000_000;
+
+/// A host whose standard input is `input`, given in pieces of `piece` bytes.
+struct Tape {
+    input: Vec<u8>,
+    piece: usize,
+    output: Vec<u8>,
+}
+
+impl Tape {
+    fn new(input: &[u8], piece: usize) -> Tape {
+        Tape { input: input.to_vec(), piece, output: Vec::new() }
+    }
+}
+
+impl Host for Tape {
+    fn output(&mut self, _: u8, bytes: &[u8]) -> io::Result<()> {
+        self.output.extend(bytes);
+        Ok(())
+    }
+    fn input(&mut self, buffer: &mut [u8], _: Option<Duration>) -> io::Result<Input> {
+        let count = self.piece.min(self.input.len()).min(buffer.len());
+        buffer[..count].copy_from_slice(&self.input[..count]);
+        self.input.drain(..count);
+        Ok(if count == 0 { Input::End } else { Input::Bytes(count) })
+    }
+}
+
+/// A machine on the emulated device, of the machine that it was booted as.
+fn uploaded(mut machine: Machine) -> GpuMachine<Emulation> {
+    GpuMachine::new(Emulation::default(), &mut machine, false).unwrap()
+}
+
+fn go_on(machine: &mut GpuMachine<Emulation>, host: &mut Tape, rules: Rules) -> Reason {
+    drive_machine(machine, host, &mut Folders::default(), rules).reason
+}
+
+/// What there is to compare of a machine: instructions, time, and state.
+fn figures(machine: &mut Machine) -> (u64, u64, u128) {
+    let (retired, now) = machine.with_kernel(|kernel| (kernel.header.retired, kernel.now()));
+    (retired, now, state_hash(machine))
+}
+
+/// Writes two bytes, the instruction that gives their address, and goes on for 900 instructions in a
+/// straight line; `writes` times.
+fn writer(writes: u16) -> Vec<u32> {
+    let mut words = vec![
+        0xd280_0003 | u32::from(writes) << 5, // mov x3, #writes
+        0xd280_0020,                          // again: mov x0, #1
+        0x1000_0001,                          // adr x1, .
+        0xd280_0042,                          // mov x2, #2
+        0xd280_0808,                          // mov x8, #64 (write)
+        0xd400_0001,                          // svc #0
+    ];
+    words.extend([0xd503_201f; 900]); // nop
+    words.push(0xf100_0463); // subs x3, x3, #1
+    let back = 1 - words.len() as i32;
+    words.push(0x5400_0001 | (back as u32 & 0x7_ffff) << 5); // b.ne again
+    words.extend([0xd280_0000, 0xd280_0ba8, 0xd400_0001]); // mov x0, #0; mov x8, #93; svc #0
+    words
+}
+
+/// Copies standard input to standard output, 512 bytes at a time.
+const COPY: &[u32] = &[
+    0xd108_03ff, // sub sp, sp, #512
+    0xd280_0000, // again: mov x0, #0
+    0x9100_03e1, // mov x1, sp
+    0xd280_4002, // mov x2, #512
+    0xd280_07e8, // mov x8, #63 (read)
+    0xd400_0001, // svc #0
+    0xb400_00e0, // cbz x0, end
+    0xaa00_03e2, // mov x2, x0
+    0xd280_0020, // mov x0, #1
+    0x9100_03e1, // mov x1, sp
+    0xd280_0808, // mov x8, #64 (write)
+    0xd400_0001, // svc #0
+    0x17ff_fff5, // b again
+    0xd280_0ba8, // end: mov x8, #93 (exit)
+    0xd400_0001, // svc #0
+];
+
+#[test]
+fn a_program_ends_as_on_the_host() {
+    let expected = finish(&mut booted(&pool(PROGRAM)));
+    let mut machine = uploaded(booted(&pool(PROGRAM)));
+    let mut host = Tape::new(b"", 1);
+    let reason = go_on(&mut machine, &mut host, Rules::default());
+    assert!(matches!(reason, Reason::Ended(0x2a00)), "{reason:?}");
+    assert_eq!(host.output, b"hello\n");
+    assert_eq!(machine.calls(), 2);
+    let (instructions, _, hash) = figures(&mut machine.fetch().unwrap());
+    assert_eq!((instructions, hash), (INSTRUCTIONS, expected));
+}
+
+#[test]
+fn fuel_ends_a_run_as_on_the_host() {
+    let pool = pool(&writer(11_100));
+    for fuel in [1, 7, 906, 5_000, 1_000_000, SLICE, SLICE + 1, SLICE + 700] {
+        let rules = Rules { fuel: Some(fuel), ..Rules::default() };
+        let mut expected = booted(&pool);
+        let (_, output) = support::go_on(&mut expected, rules);
+        let mut machine = uploaded(booted(&pool));
+        let mut host = Tape::new(b"", 1);
+        let reason = go_on(&mut machine, &mut host, rules);
+        assert!(matches!(reason, Reason::Fuel), "{reason:?}");
+        assert!(host.output == output);
+        let figures = figures(&mut machine.fetch().unwrap());
+        assert_eq!(figures.0, fuel);
+        assert_eq!(figures, self::figures(&mut expected), "{fuel}");
+    }
+}
+
+#[test]
+fn a_pause_anywhere_leaves_no_trace_on_either_side() {
+    // In one line with the multiple: 10,000,000 = 1 + 11,025 × 907 + 324.
+    let program = writer(11_100);
+    let mut expected = booted(&pool(&program));
+    let (_, output) = support::go_on(&mut expected, Rules::default());
+    let expected = figures(&mut expected);
+    // The machine that is fetched, and the one that it is made of.
+    let pool = pool_of(&program, 8 * 256);
+    for pauses in
+        [[4_000, 4_001], [SLICE - 1, SLICE], [SLICE, SLICE + 1], [SLICE + 300, SLICE + 481]]
+    {
+        for moves in [false, true] {
+            let mut machine = uploaded(booted(&pool));
+            let mut host = Tape::new(b"", 1);
+            for pause in pauses {
+                let rules = Rules { pause: Some(pause), ..Rules::default() };
+                let reason = go_on(&mut machine, &mut host, rules);
+                assert!(matches!(reason, Reason::Paused), "{reason:?}");
+                let mut copy = machine.fetch().unwrap();
+                assert_eq!(figures(&mut copy).0, pause);
+                if moves {
+                    machine = uploaded(copy);
+                }
+            }
+            let reason = go_on(&mut machine, &mut host, Rules::default());
+            assert!(matches!(reason, Reason::Ended(0)), "{reason:?}");
+            assert!(host.output == output);
+            assert_eq!(figures(&mut machine.fetch().unwrap()), expected, "{pauses:?} {moves}");
+        }
+    }
+}
+
+#[test]
+fn input_and_output_pass_as_on_the_host() {
+    // More than the console holds, which is 4,096 bytes.
+    let input: Vec<u8> = (0..50_000_u32).map(|n| (n * n >> 7) as u8).collect();
+    for piece in [1_000, 4_096, 1 << 16] {
+        let mut expected = booted(&pool(COPY));
+        let mut host = Tape::new(&input, piece);
+        let folders = &mut Folders::default();
+        expected.with_kernel(|kernel| {
+            let alu = &ncpu_alu::NativeAlu;
+            ncpu_engine::drive(kernel, alu, &mut host, folders, Rules::default())
+        });
+        assert!(host.output == input);
+        let mut machine = uploaded(booted(&pool(COPY)));
+        let mut host = Tape::new(&input, piece);
+        let reason = go_on(&mut machine, &mut host, Rules::default());
+        assert!(matches!(reason, Reason::Ended(0)), "{reason:?}");
+        assert!(host.output == input);
+        assert_eq!(figures(&mut machine.fetch().unwrap()), figures(&mut expected), "{piece}");
+    }
+}
+
+/// Writes "hello\n", then branches to itself.
+const HELLO_FOREVER: &[u32] = &[
+    0xd280_0020, // mov x0, #1
+    0x1000_00a1, // adr x1, message
+    0xd280_00c2, // mov x2, #6
+    0xd280_0808, // mov x8, #64 (write)
+    0xd400_0001, // svc #0
+    0x1400_0000, // b .
+    0x6c6c_6568, // message: "hello\n"
+    0x0000_0a6f,
+];
+
+/// A host whose user leaves while the machine is busy.
+struct Leaving;
+
+impl Host for Leaving {
+    fn output(&mut self, _: u8, _: &[u8]) -> io::Result<()> {
+        Ok(())
+    }
+    fn input(&mut self, _: &mut [u8], _: Option<Duration>) -> io::Result<Input> {
+        Ok(Input::End)
+    }
+    fn poll_input(&mut self, _: &mut [u8]) -> io::Result<Input> {
+        Ok(Input::Quit)
+    }
+    fn has_news(&mut self, _: usize) -> io::Result<bool> {
+        Ok(true)
+    }
+}
+
+#[test]
+fn a_host_with_news_does_not_wait_for_the_slice() {
+    let mut machine = uploaded(booted(&pool(HELLO_FOREVER)));
+    let folders = &mut Folders::default();
+    let reason = drive_machine(&mut machine, &mut Leaving, folders, Rules::default()).reason;
+    assert!(matches!(reason, Reason::Quit), "{reason:?}");
+    let mut fetched = machine.fetch().unwrap();
+    // What it would have been at the end of the first slice. (It does not get there in 5 ms.)
+    assert!(figures(&mut fetched).0 < SLICE);
+}
+
+/// A device that fails at a launch. Its memory can still be read if `answers`.
+struct Failing {
+    device: Emulation,
+    launches: Cell<u32>,
+    answers: bool,
+}
+
+impl Failing {
+    fn failure() -> CudaError {
+        CudaError::Launch {
+            kernel: "ncpu_serve",
+            failure: Failure {
+                call: "cuLaunchKernel",
+                code: 719,
+                name: "CUDA_ERROR_LAUNCH_FAILED".into(),
+                text: "unspecified launch failure".into(),
+            },
+        }
+    }
+}
+
+impl Device for Failing {
+    fn describe(&self) -> String {
+        self.device.describe()
+    }
+    fn memory(&self) -> CudaResult<(u64, u64)> {
+        self.device.memory()
+    }
+    fn alloc(&self, bytes: u64) -> CudaResult<u64> {
+        self.device.alloc(bytes)
+    }
+    fn free(&self, address: u64) {
+        self.device.free(address);
+    }
+    fn upload(&self, to: u64, bytes: &[u8]) -> CudaResult<()> {
+        self.device.upload(to, bytes)
+    }
+    fn download(&self, from: u64, bytes: &mut [u8]) -> CudaResult<()> {
+        if self.launches.get() == 0 && !self.answers {
+            return Err(Failing::failure());
+        }
+        self.device.download(from, bytes)
+    }
+    fn download_2d(
+        &self,
+        from: u64,
+        pitch: usize,
+        width: usize,
+        rows: usize,
+        to: &mut [u8],
+    ) -> CudaResult<()> {
+        self.device.download_2d(from, pitch, width, rows, to)
+    }
+    fn fill(&self, at: u64, byte: u8, bytes: u64) -> CudaResult<()> {
+        self.device.fill(at, byte, bytes)
+    }
+    unsafe fn launch(
+        &self,
+        entry: &'static str,
+        threads: u32,
+        block: u32,
+        parameter: u64,
+    ) -> CudaResult<()> {
+        let left = self.launches.get();
+        if left == 0 && entry.starts_with("ncpu_execute") {
+            return Err(Failing::failure());
+        }
+        self.launches.set(left.saturating_sub(1));
+        // SAFETY: the caller's promise.
+        unsafe { self.device.launch(entry, threads, block, parameter) }
+    }
+    fn synchronize(&self) -> CudaResult<()> {
+        self.device.synchronize()
+    }
+    fn mark(&self) -> CudaResult<Mark> {
+        self.device.mark()
+    }
+    fn elapsed(&self, from: &Mark, to: &Mark) -> CudaResult<f32> {
+        self.device.elapsed(from, to)
+    }
+}
+
+#[test]
+fn a_failed_device_is_a_reason_and_what_it_still_has_can_be_fetched() {
+    for answers in [true, false] {
+        let device = Failing { device: Emulation::default(), launches: Cell::new(60), answers };
+        let mut template = booted(&pool_of(HELLO_FOREVER, 8 * 256));
+        let mut machine = GpuMachine::new(device, &mut template, false).unwrap();
+        let mut host = Tape::new(b"", 1);
+        let folders = &mut Folders::default();
+        let reason = drive_machine(&mut machine, &mut host, folders, Rules::default()).reason;
+        let Reason::Engine(error) = reason else { panic!("{reason:?}") };
+        assert!(error.to_string().contains("cuLaunchKernel"), "{error}");
+        match machine.fetch() {
+            Ok(mut fetched) => {
+                assert!(answers);
+                // The write, and the instructions before it.
+                assert!(figures(&mut fetched).0 >= 5);
+                let rules = Rules { fuel: Some(30_000_000), ..Rules::default() };
+                let (_, rest) = support::go_on(&mut fetched, rules);
+                let (_, output) = support::go_on(&mut template, rules);
+                assert_eq!([host.output, rest].concat(), output);
+                assert_eq!(figures(&mut fetched), figures(&mut template));
+            }
+            Err(error) => assert!(!answers, "{error}"),
+        }
+    }
+}
