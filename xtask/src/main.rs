@@ -3,7 +3,7 @@
 //! - `guests` fetches Debian's arm64 packages and unpacks a root file system of real programs.
 //! - `scenarios` records what those programs do under `qemu-aarch64`, and compares `ncpu` with it.
 //! - `batch-programs`, `batch-check` and `batch-peer` build, check and measure the programs of
-//!   `benches/batch` for many machines.
+//!   `benches/batch` for many machines; `batch-engines` compares engines on real programs.
 //! - `test` runs everything that has to pass, `bench` measures, `ptx` compiles the machine for a GPU.
 //!
 //! Nothing here links the machine's crates: the tasks drive the `ncpu` binary as a user would.
@@ -45,6 +45,8 @@ enum Task {
     BatchPrograms(batch::programs::Args),
     /// Compare those programs under ncpu, qemu and natively, and the packet filter with libpcap
     BatchCheck(batch::check::Args),
+    /// Compare what real programs give in many machines on another engine than the processor
+    BatchEngines(batch::engines::Args),
     /// Measure those programs under qemu on all cores
     BatchPeer(batch::peer::Args),
     /// Compile the machine to the PTX modules in crates/ncpu-cuda/ptx
@@ -65,6 +67,7 @@ fn main() -> ExitCode {
         Task::Bench(args) => bench::run(&root(), &args).map(|()| true),
         Task::BatchPrograms(args) => batch::programs::run(&root(), &args).map(|()| true),
         Task::BatchCheck(args) => batch::check::run(&root(), &args).map(|()| true),
+        Task::BatchEngines(args) => batch::engines::run(&root(), &args).map(|()| true),
         Task::BatchPeer(args) => batch::peer::run(&args).map(|()| true),
         Task::Ptx(args) => ptx::run(&root(), &args).map(|()| true),
     };
