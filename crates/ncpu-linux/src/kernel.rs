@@ -378,7 +378,7 @@ impl Kernel<'_> {
         let pc = self.cores[task].pc;
         let (info, address, syndrome) = match exit {
             Exit::Fault(fault) => {
-                let address = untag(fault.address);
+                let address = reported(fault.address);
                 let info = if fault.kind == FaultKind::Alignment {
                     signal::Info::fault(signal::SIGBUS, signal::BUS_ADRALN, address)
                 } else {
@@ -403,6 +403,13 @@ impl Kernel<'_> {
     }
 }
 
+/// The address that a signal's `si_addr` has for a fault: without its tag, which only addresses of the
+/// lower half have (`untagged_addr` in arch/arm64/include/asm/memory.h; `man 2 sigaction`,
+/// SA_EXPOSE_TAGBITS).
+fn reported(address: u64) -> u64 {
+    if address >> 55 & 1 == 1 { address } else { untag(address) }
+}
+
 /// ESR_EL1 for a fault, as signal frames show it (Arm ARM D17.2.37: exception class, IL, and the
 /// fault status code of an abort from a lower exception level).
 fn syndrome(fault: &Fault, info: signal::Info) -> u64 {
@@ -425,4 +432,16 @@ fn syndrome(fault: &Fault, info: signal::Info) -> u64 {
     let class = if fault.access == Access::Execute { INSTRUCTION_ABORT } else { DATA_ABORT };
     let write = if fault.access == Access::Write { WRITE } else { 0 };
     class << 26 | IL | write | status
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reported;
+
+    /// `untagged_addr(addr)` is `sign_extend64(addr, 55) & addr`.
+    #[test]
+    fn only_addresses_of_the_lower_half_lose_their_tag() {
+        assert_eq!(reported(0xab12_3456_789a_bcde), 0x0012_3456_789a_bcde);
+        assert_eq!(reported(0xab92_3456_789a_bcde), 0xab92_3456_789a_bcde);
+    }
 }

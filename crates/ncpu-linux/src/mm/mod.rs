@@ -209,14 +209,11 @@ pub enum Denied {
 }
 
 impl Denied {
-    /// The signal that the program gets. When memory is used up it is killed, as by Linux's
-    /// out-of-memory killer.
+    /// The signal that the program gets for an access to `address`, as it is to be reported. When memory
+    /// is used up it is killed, as by Linux's out-of-memory killer.
     pub const fn info(self, address: u64) -> Info {
         const SIGKILL: u32 = 9;
         const SI_KERNEL: i32 = 0x80;
-        // The tag of a user address is not reported (`untagged_addr`).
-        let is_user = address >> 55 & 1 == 0;
-        let address = if is_user { ncpu_machine::mem::untag(address) } else { address };
         match self {
             Denied::NotMapped => Info::fault(signal::SIGSEGV, signal::SEGV_MAPERR, address),
             Denied::NoRight => Info::fault(signal::SIGSEGV, signal::SEGV_ACCERR, address),
