@@ -237,7 +237,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
             // Address of the instruction with an index in the page.
             macro_rules! pc {
                 ($index:expr) => {
-                    u64::from(page) << PAGE_SHIFT | 4 * u64::from($index)
+                    (u64::from(page) << PAGE_SHIFT) + 4 * u64::from($index)
                 };
             }
             macro_rules! pc_after {

@@ -11,7 +11,8 @@ use ncpu_machine::{
 use ncpu_uop::Uop;
 use std::sync::atomic::AtomicU32;
 
-const CODE: u64 = 0x40_0000;
+/// An odd page, so that the address of what follows has a carry.
+const CODE: u64 = 0x40_1000;
 const DATA: u64 = 0x50_0000;
 
 /// Runs `test` with a machine whose code page holds `words` and which has two data pages.
@@ -138,6 +139,17 @@ fn faults_are_precise() {
         let fault = Fault { address: CODE, access: Access::Write, kind: FaultKind::Permission };
         assert_eq!(outcome.exit, Exit::Fault(fault));
         assert_eq!((core.pc, outcome.retired), (CODE, 0));
+    });
+}
+
+#[test]
+fn the_next_page_follows_a_page() {
+    const NOP: u32 = 0xd503_201f;
+    with_program(&[NOP; 1024], |core, mem| {
+        let outcome = run(core, mem, &NativeAlu, &mut (), 1_000_000, 0);
+        let (access, kind) = (Access::Execute, FaultKind::Translation);
+        assert_eq!(outcome.exit, Exit::Fault(Fault { address: CODE + 4096, access, kind }));
+        assert_eq!((core.pc, outcome.retired), (CODE + 4096, 1024));
     });
 }
 
