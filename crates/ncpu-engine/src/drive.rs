@@ -1,10 +1,10 @@
 //! Running a machine against a host.
 
+use crate::driven::{Driven, Fault, OnHost, Status};
 use crate::folders::Folders;
 use ncpu_alu::Alu;
-use ncpu_linux::tty::console;
 use ncpu_linux::{Kernel, Stop};
-use ncpu_machine::{PAGE_SIZE, StopAfter};
+use ncpu_machine::PAGE_SIZE;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -46,6 +46,18 @@ pub trait Host {
         Ok(Input::Nothing)
     }
 
+    /// Whether something has come for which the machine should be stopped before its slice is over. It
+    /// is asked every few milliseconds by engines that need long for a slice. What is the same in every
+    /// run never depends on it: only a host that has input unasked, or signals, ever says yes. `room`
+    /// is how many bytes of input the guest would take.
+    ///
+    /// # Errors
+    /// What the host's stream said.
+    fn has_news(&mut self, room: usize) -> io::Result<bool> {
+        let _ = room;
+        Ok(false)
+    }
+
     /// The size of the user's terminal, when it has changed: rows and columns.
     fn window_size(&mut self) -> Option<(u16, u16)> {
         None
@@ -84,6 +96,8 @@ pub enum Reason {
     Quit,
     /// A stream of the host failed.
     Stream(io::Error),
+    /// The engine failed.
+    Engine(Fault),
 }
 
 /// How a drive ended.
@@ -95,6 +109,9 @@ pub struct Ending {
     pub wall: Duration,
     /// How often the machine stopped for the host to answer requests.
     pub round_trips: u64,
+    /// How often it stopped for anything that only the host could do: the requests, and waiting for
+    /// input or real time.
+    pub host_stops: u64,
 }
 
 /// Instructions between two looks at the host.
@@ -103,10 +120,10 @@ const SLICE: u64 = 10_000_000;
 const TERMINAL_SLICE: u64 = 1_000_000;
 /// Most instructions of a straight line, which ends with its page at the latest.
 const LONGEST_LINE: u64 = (PAGE_SIZE / 4) as u64;
-/// In `header.inside_line`: execution was cut inside a line at whose end the host takes output.
-const OUTPUT_DUE: u32 = 2;
+/// How far a clock that the host paces may fall behind while the machine runs.
+const LATEST_CLOCK: Duration = Duration::from_millis(20);
 
-/// Runs a booted machine until it ends or a rule says stop.
+/// Runs a booted machine on the host's processor until it ends or a rule says stop.
 pub fn drive<A: Alu>(
     kernel: &mut Kernel<'_>,
     alu: &A,
@@ -114,23 +131,36 @@ pub fn drive<A: Alu>(
     folders: &mut Folders,
     rules: Rules,
 ) -> Ending {
+    drive_machine(&mut OnHost { kernel, alu }, host, folders, rules)
+}
+
+/// Runs a booted machine, wherever it is, until it ends or a rule says stop.
+pub fn drive_machine(
+    machine: &mut dyn Driven,
+    host: &mut dyn Host,
+    folders: &mut Folders,
+    rules: Rules,
+) -> Ending {
     let mut drive = Drive {
+        clock: machine.status().now,
+        machine,
         host,
         folders,
         rules,
         start: Instant::now(),
-        clock: kernel.now(),
         buffer: vec![0; 1 << 16],
         round_trips: 0,
+        host_stops: 0,
     };
-    let reason = match drive.until_end(kernel, alu) {
+    let reason = match drive.until_end() {
         Err(reason @ Reason::Paused) => reason,
-        result => match result.and(drive.flush(kernel)) {
-            Ok(()) => Reason::Ended(kernel.header.exit_status),
+        result => match result.and(drive.flush()) {
+            Ok(()) => Reason::Ended(drive.machine.status().exit_status),
             Err(reason) => reason,
         },
     };
-    Ending { reason, wall: drive.start.elapsed(), round_trips: drive.round_trips }
+    let Drive { start, round_trips, host_stops, .. } = drive;
+    Ending { reason, wall: start.elapsed(), round_trips, host_stops }
 }
 
 fn stream_failed(error: io::Error) -> Reason {
@@ -142,6 +172,7 @@ fn stream_failed(error: io::Error) -> Reason {
 }
 
 struct Drive<'h> {
+    machine: &'h mut dyn Driven,
     host: &'h mut dyn Host,
     folders: &'h mut Folders,
     rules: Rules,
@@ -150,37 +181,43 @@ struct Drive<'h> {
     clock: u64,
     buffer: Vec<u8>,
     round_trips: u64,
+    host_stops: u64,
 }
 
 impl Drive<'_> {
-    fn until_end<A: Alu>(&mut self, kernel: &mut Kernel<'_>, alu: &A) -> Result<(), Reason> {
+    fn until_end(&mut self) -> Result<(), Reason> {
         loop {
-            if kernel.header.paced != 0 {
+            let status = self.machine.status();
+            if status.is_paced {
                 let real = u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX);
                 let due = self.clock.saturating_add(real);
-                kernel.header.skipped += due.saturating_sub(kernel.now());
+                self.machine.skip(due.saturating_sub(status.now));
             }
             if let Some((rows, columns)) = self.host.window_size() {
-                console::set_window_size(kernel, rows, columns);
+                self.machine.set_window_size(rows, columns);
             }
-            let stop = self.step(kernel, alu)?;
-            self.flush(kernel)?;
+            let stop = self.step()?;
+            self.flush()?;
             if self.rules.timeout.is_some_and(|limit| self.start.elapsed() >= limit) {
                 return Err(Reason::Timeout);
             }
+            self.host_stops += matches!(stop, Stop::Host | Stop::Input | Stop::Idle) as u64;
             match stop {
                 Stop::Budget | Stop::Observer | Stop::Output => {
-                    let room = console::input_room(kernel).min(self.buffer.len());
+                    let room = self.machine.status().input_room.min(self.buffer.len());
                     let got = self.host.poll_input(&mut self.buffer[..room]);
-                    self.give(kernel, got)?;
+                    self.give(got)?;
                 }
                 Stop::Host => {
                     self.round_trips += 1;
-                    self.folders.serve(kernel);
+                    self.machine.serve(self.folders).map_err(Reason::Engine)?;
                 }
-                Stop::Input | Stop::Idle => self.wait_for_input(kernel)?,
+                Stop::Input | Stop::Idle => self.wait_for_input()?,
                 // At a terminal, there is still someone who can interrupt.
-                Stop::Deadlock if has_terminal(kernel) => self.wait_for_input(kernel)?,
+                Stop::Deadlock if self.machine.status().has_terminal() => {
+                    self.host_stops += 1;
+                    self.wait_for_input()?;
+                }
                 Stop::Deadlock => return Err(Reason::Deadlock),
                 Stop::Ended(_) => return Ok(()),
             }
@@ -192,13 +229,11 @@ impl Drive<'_> {
     ///
     /// The multiple is met at the end of a straight line. When a limit cuts that very line, the
     /// machine keeps in mind that output is due at its end.
-    fn step<A: Alu>(&mut self, kernel: &mut Kernel<'_>, alu: &A) -> Result<Stop, Reason> {
-        let start = kernel.header.retired;
-        let slice = if has_terminal(kernel) { TERMINAL_SLICE } else { SLICE };
-        let left = match kernel.header.inside_line {
-            OUTPUT_DUE => 0,
-            _ => slice - start % slice,
-        };
+    fn step(&mut self) -> Result<Stop, Reason> {
+        let status = self.machine.status();
+        let start = status.retired;
+        let slice = if status.has_terminal() { TERMINAL_SLICE } else { SLICE };
+        let left = if status.is_output_due { 0 } else { slice - start % slice };
         let until = |limit: Option<u64>| limit.map_or(u64::MAX, |n| n.saturating_sub(start));
         let (pause, fuel) = (until(self.rules.pause), until(self.rules.fuel));
         let limit = pause.min(fuel);
@@ -206,26 +241,28 @@ impl Drive<'_> {
         if limit == 0 {
             return Err(reached());
         }
-        if limit > left + LONGEST_LINE {
-            return Ok(kernel.step(alu, &mut (), left));
-        }
-        let mut done = 0;
-        let stop = loop {
-            let mut observer = StopAfter(limit - done);
-            let stop = kernel.step(alu, &mut observer, left.min(limit).saturating_sub(done));
-            done = kernel.header.retired - start;
-            // The observer has counted an instruction that faulted each time that it was tried.
-            if stop != Stop::Observer || done >= limit {
-                break stop;
-            }
+        let near = (limit <= left + LONGEST_LINE).then_some(limit);
+        let mut failed = None;
+        let (begin, host) = (Instant::now(), &mut *self.host);
+        let (room, timeout) = (status.input_room, self.rules.timeout);
+        let mut look = || {
+            let news = host.has_news(room).unwrap_or_else(|error| {
+                failed = Some(error);
+                true
+            });
+            let late = status.is_paced && begin.elapsed() >= LATEST_CLOCK;
+            news || late || timeout.is_some_and(|limit| self.start.elapsed() >= limit)
         };
+        let stop = self.machine.advance(left, near, &mut look).map_err(Reason::Engine)?;
+        if let Some(error) = failed {
+            return Err(stream_failed(error));
+        }
+        if near.is_none() {
+            return Ok(stop);
+        }
+        let done = self.machine.status().retired - start;
         match stop {
-            Stop::Observer => {
-                if done >= left {
-                    kernel.header.inside_line = OUTPUT_DUE;
-                }
-                Err(reached())
-            }
+            Stop::Observer => Err(reached()),
             Stop::Ended(_) => Ok(stop),
             Stop::Budget if done >= left => Ok(stop),
             _ if done >= limit => Err(reached()),
@@ -233,20 +270,21 @@ impl Drive<'_> {
         }
     }
 
-    fn flush(&mut self, kernel: &mut Kernel<'_>) -> Result<(), Reason> {
+    fn flush(&mut self) -> Result<(), Reason> {
         let mut result = Ok(());
-        console::drain_output(kernel, |stream, bytes| {
+        let host = &mut *self.host;
+        self.machine.drain_output(&mut |stream, bytes| {
             if result.is_ok() {
-                result = self.host.output(stream, bytes).map_err(stream_failed);
+                result = host.output(stream, bytes).map_err(stream_failed);
             }
         });
         result
     }
 
-    fn give(&self, kernel: &mut Kernel<'_>, input: io::Result<Input>) -> Result<(), Reason> {
+    fn give(&mut self, input: io::Result<Input>) -> Result<(), Reason> {
         match input.map_err(stream_failed)? {
-            Input::Bytes(count) => _ = console::push_input(kernel, &self.buffer[..count]),
-            Input::End => console::close_input(kernel),
+            Input::Bytes(count) => self.machine.push_input(&self.buffer[..count]),
+            Input::End => self.machine.close_input(),
             Input::Nothing => {}
             Input::Quit => return Err(Reason::Quit),
         }
@@ -255,23 +293,18 @@ impl Drive<'_> {
 
     /// The machine is idle and would go on with input. Virtual time stands still meanwhile, unless
     /// the host paces it, when a timer may come first.
-    fn wait_for_input(&mut self, kernel: &mut Kernel<'_>) -> Result<(), Reason> {
-        let deadline = kernel.header.next_deadline;
-        let until_timer = (kernel.header.paced != 0 && deadline != u64::MAX)
-            .then(|| Duration::from_nanos(deadline.saturating_sub(kernel.now())));
+    fn wait_for_input(&mut self) -> Result<(), Reason> {
+        let Status { next_deadline, now, is_paced, input_room, .. } = self.machine.status();
+        let until_timer = (is_paced && next_deadline != u64::MAX)
+            .then(|| Duration::from_nanos(next_deadline.saturating_sub(now)));
         let limit = self.rules.timeout;
         let until_timeout = limit.map(|limit| limit.saturating_sub(self.start.elapsed()));
         let wait = match (until_timer, until_timeout) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
-        let room = console::input_room(kernel).min(self.buffer.len());
+        let room = input_room.min(self.buffer.len());
         let got = self.host.input(&mut self.buffer[..room], wait);
-        self.give(kernel, got)
+        self.give(got)
     }
-}
-
-fn has_terminal(kernel: &Kernel<'_>) -> bool {
-    let flags = kernel.header.console_flags;
-    flags & (console::TERMINAL | console::CLOSED) == console::TERMINAL
 }

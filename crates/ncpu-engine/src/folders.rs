@@ -74,7 +74,7 @@ impl Folders {
     }
 
     /// The result of a request and the bytes for its page.
-    pub(crate) fn respond(&mut self, request: &Request, page: &[u8; PAGE_SIZE]) -> (i64, Vec<u8>) {
+    pub fn respond(&mut self, request: &Request, page: &[u8; PAGE_SIZE]) -> (i64, Vec<u8>) {
         self.served += 1;
         self.answer(request, page)
             .unwrap_or_else(|errno| (-i64::from(errno.raw_os_error()), Vec::new()))

@@ -29,15 +29,17 @@ pub mod state {
     pub const SERVE: u32 = 2;
     /// Nothing, until the host has looked at it.
     pub const STOPPED: u32 = 3;
+    /// Execute the rest of its slice, and stop in front of the instruction that the limit names.
+    pub const EXACT: u32 = 4;
 }
 
 /// Why a lane stopped: [`ncpu_linux::Stop`] as numbers.
 pub mod stop {
-    /// The host wants to be asked at every multiple of a slice.
+    /// An attended lane has come to where output is taken.
     pub const BUDGET: u32 = 1;
     /// A file of a host folder is needed.
     pub const HOST: u32 = 2;
-    /// The room for output is used up.
+    /// Output has to be taken before the lane can go on.
     pub const OUTPUT: u32 = 3;
     /// The guest waits for input that the lane does not have.
     pub const INPUT: u32 = 4;
@@ -47,7 +49,7 @@ pub mod stop {
     pub const DEADLOCK: u32 = 6;
     /// The first process has ended.
     pub const ENDED: u32 = 7;
-    /// The fuel is used up but for less than a line; what is left has to be executed exactly.
+    /// The limit is reached, to the instruction.
     pub const LIMIT: u32 = 8;
 }
 
@@ -73,20 +75,22 @@ pub struct Lane {
     pub retired: u64,
     /// Micro-ops of the slice retired so far.
     pub uops: u64,
-    /// Host: stop before this many instructions have retired since boot.
+    /// Host: stop when exactly so many instructions have retired since boot.
     pub limit: u64,
-    /// Host: stop at every multiple of this many instructions; output is taken there.
+    /// Host: output is taken at every multiple of this many instructions.
     pub stride: u64,
-    /// Host: whether it wants to be asked at every multiple, and when input is waited for.
+    /// The next such multiple; 0 when it has to be found. Host: where it wants to be asked, if that is
+    /// elsewhere.
+    pub until: u64,
+    /// Host: whether it decides itself when the machine sees anything of it, and is asked whenever there
+    /// is nothing to execute. What the lane is told then takes effect when it goes on.
     pub attended: u32,
     /// Wait status of the first process once it has ended.
     pub exit_status: u32,
     /// Host: nanoseconds by which the clock is to be ahead of what it is, before anything else.
     pub skip: u64,
-    /// Host: 1 to skip to the next deadline first.
-    pub skip_idle: u32,
-    /// Host: rows and columns (high half) of the terminal to be set first; 0 for no change.
-    pub window: u32,
+    /// Host: size of the terminal to be set: rows, columns from bit 16, and bit 32; 0 for no change.
+    pub window: u64,
     /// Host: address of the lane's standard input.
     pub input: u64,
     /// Host: bytes of it.
@@ -99,12 +103,15 @@ pub struct Lane {
     pub input_room: u32,
     /// Host: address of room for output; records of [`ncpu_linux::tty::console`].
     pub output: u64,
-    /// Host: bytes of that room.
+    /// Host: bytes of that room, more than the machine's console holds.
     pub output_capacity: u64,
-    /// Bytes of it in use. Host: takes them and sets this to 0.
+    /// Bytes of it in use. Host: takes them at every stop and sets this to 0.
     pub output_length: u64,
-    /// Bytes of output that found no room.
-    pub output_lost: u64,
+    /// Host: 1 if it has taken the output that an attended lane has shown: it stays in the machine until
+    /// then.
+    pub output_taken: u32,
+    /// Whether the machine was cut inside a line at whose end output is due.
+    pub output_due: u32,
     /// Host: address of [`LIFTS`]-independent room for requests to the host; 0 for none.
     pub requests: u64,
     /// Requests in it: on the way out waiting, on the way in answered.
@@ -119,6 +126,8 @@ pub struct Lane {
     pub console_flags: u32,
     /// Whether the clock of the machine is paced by the host.
     pub paced: u32,
+    /// Host: whether the limit is a pause, at which output that is not due yet stays in the machine.
+    pub pauses: u32,
     /// Instructions retired since boot.
     pub total: u64,
     /// Nanoseconds since boot.
@@ -156,6 +165,10 @@ pub struct Round {
     pub full: u32,
     /// Lanes that have stopped since the last round, in [`Batch::stopped`].
     pub stopped: u32,
+    /// 1 if any lane is to be executed exactly.
+    pub exact: u32,
+    /// Lanes that were served.
+    pub served: u32,
     /// Keeps the layout free of padding.
     pub reserved: u32,
 }

@@ -3,9 +3,8 @@
 //! Each takes the address of the [`Batch`] and is launched with at least as many threads as there is
 //! work for; threads beyond that do nothing.
 
-use crate::batch::{Batch, LIFTS};
+use crate::batch::{Batch, LIFTS, state};
 use crate::{execute, forking, lifting, serving};
-use ncpu_machine::StopAfter;
 
 macro_rules! entries {
     ($($(#[doc = $doc:literal])* $name:ident $feature:literal |$batch:ident, $thread:ident| $body:expr;)*) => {
@@ -62,13 +61,13 @@ entries! {
     /// Every lane executes.
     ncpu_execute "run" |batch, lane| {
         if lane < batch.whole_warps() {
-            execute::execute(batch, lane, &mut ());
+            execute::execute(batch, lane, state::RUN, &mut ());
         }
     };
-    /// Every lane executes, at most a round's instructions to the last one, wherever that is.
+    /// Every lane that is near its limit executes, and stops there, wherever that is.
     ncpu_execute_exactly "exact" |batch, lane| {
         if lane < batch.whole_warps() {
-            execute::execute(batch, lane, &mut StopAfter(batch.slice.into()));
+            execute::execute_exactly(batch, lane);
         }
     };
     /// Every lane that ended its slice is served.

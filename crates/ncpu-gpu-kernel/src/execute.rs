@@ -5,26 +5,41 @@ use crate::exit;
 use core::sync::atomic::Ordering;
 use ncpu_alu::NativeAlu;
 use ncpu_machine::code::CodeSource;
-use ncpu_machine::{Core, Exit, Lane, Observer, interpret};
+use ncpu_machine::{Core, Exit, Lane, Observer, StopAfter, interpret};
 
-/// Executes up to a round's instructions of the lane's slice.
+/// Executes up to a round's instructions of the lane's slice, and none after the lane's limit, if that is
+/// what the lane is to do.
+///
+/// # Safety
+/// As for [`execute`].
+#[inline(always)]
+pub unsafe fn execute_exactly(batch: &Batch, lane: u32) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let record = batch.record(lane);
+        let left = record.limit.saturating_sub(record.total + record.retired);
+        execute(batch, lane, state::EXACT, &mut StopAfter(left));
+    }
+}
+
+/// Executes up to a round's instructions of the lane's slice if its state is `wanted`.
 ///
 /// # Safety
 /// The batch must be complete, and no other thread may use the lane. All lanes of a warp must do this at
 /// the same time.
 #[inline(always)]
-pub unsafe fn execute<O: Observer>(batch: &Batch, lane: u32, observer: &mut O) {
+pub unsafe fn execute<O: Observer>(batch: &Batch, lane: u32, wanted: u32, observer: &mut O) {
     // SAFETY: the caller's promise. The registers are copied, as a lane's own memory is faster.
     unsafe {
         let record = batch.record(lane);
-        let active = record.state == state::RUN;
+        let active = record.state == wanted;
         let place = batch.core(lane, if active { record.task } else { 0 });
         let mut core = Core::default();
         if active {
             copy_core(&raw mut core, place);
         }
         let mut mem = batch.memory(lane);
-        let left = record.budget - record.retired;
+        let left = record.budget.saturating_sub(record.retired);
         let budget = left.min(u64::from(batch.slice));
         let counter = record.counter + record.retired;
         // All lanes of a warp take part.
@@ -44,6 +59,9 @@ pub unsafe fn execute<O: Observer>(batch: &Batch, lane: u32, observer: &mut O) {
         record.retired += outcome.retired;
         record.uops += outcome.uops;
         let round = &mut *batch.round;
+        if wanted == state::EXACT {
+            round.exact = 1;
+        }
         match outcome.exit {
             Exit::Unlifted => match mem.request_code(core.pc) {
                 Ok(source) => {

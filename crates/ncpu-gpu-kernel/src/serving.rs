@@ -3,9 +3,11 @@
 //!
 //! Output and input go between the machine's console and buffers of the lane in device memory, at the
 //! same moments as a driver on the host's processor moves them, for these moments are part of the
-//! machine's history.
+//! machine's history. An attended lane leaves these moments to its host: it shows its output whenever it
+//! stops, and does what it was told when it goes on.
 
 use crate::batch::{Batch, Lane, state, stop};
+use core::mem::take;
 use core::sync::atomic::{AtomicU32, Ordering};
 use ncpu_linux::host::Request;
 use ncpu_linux::tty::console;
@@ -33,6 +35,12 @@ pub struct Exchange {
     pub page: [u8; PAGE_SIZE],
 }
 
+impl Default for Exchange {
+    fn default() -> Self {
+        Exchange { task: 0, length: 0, request: Request::default(), page: [0; PAGE_SIZE] }
+    }
+}
+
 /// Serves the lane if it asks for it.
 ///
 /// # Safety
@@ -55,7 +63,7 @@ pub unsafe fn serve(batch: &Batch, lane: u32) {
         k.complete(record.task as usize, &record.outcome());
     }
     // SAFETY: the lane's buffers are as the host has described them.
-    let stop = unsafe {
+    let next = unsafe {
         obey(record, k);
         go_on(record, k)
     };
@@ -63,24 +71,29 @@ pub unsafe fn serve(batch: &Batch, lane: u32) {
     record.now = k.now();
     record.next_deadline = k.header.next_deadline;
     record.console_flags = k.header.console_flags;
+    record.output_due = (k.header.inside_line == console::OUTPUT_DUE) as u32;
     record.paced = k.header.paced;
     record.input_room = console::input_room(k) as u32;
     // SAFETY: the batch is complete.
     let round = unsafe { &mut *batch.round };
-    match stop {
-        None => {
-            record.state = state::RUN;
+    // SAFETY: a number of the round, which other lanes touch in this way only.
+    let count =
+        |number: &mut u32| unsafe { AtomicU32::from_ptr(number).fetch_add(1, Ordering::Relaxed) };
+    count(&mut round.served);
+    match next {
+        Ok(state) => {
+            record.state = state;
             round.running = 1;
+            if state == state::EXACT {
+                round.exact = 1;
+            }
         }
-        Some(why) => {
+        Err(why) => {
             record.state = state::STOPPED;
             record.stop = why;
+            let at = count(&mut round.stopped);
             // SAFETY: a lane stops once between two looks of the host, so the list has room.
-            unsafe {
-                let at =
-                    AtomicU32::from_ptr(&raw mut round.stopped).fetch_add(1, Ordering::Relaxed);
-                batch.stopped.add(at as usize).write(lane);
-            }
+            unsafe { batch.stopped.add(at as usize).write(lane) };
         }
     }
 }
@@ -88,27 +101,26 @@ pub unsafe fn serve(batch: &Batch, lane: u32) {
 /// Does what the host has asked for while the lane was stopped.
 ///
 /// # Safety
-/// The lane's buffers must be as its record says.
-unsafe fn obey(record: &mut Lane, k: &mut Kernel<'_>) {
+/// Input and requests must be where the record says.
+pub unsafe fn obey(record: &mut Lane, k: &mut Kernel<'_>) {
     record.stop = 0;
-    for at in 0..record.request_count as usize {
+    if take(&mut record.output_taken) != 0 {
+        console::drain_output(k, |_, _| {});
+    }
+    for at in 0..take(&mut record.request_count) as usize {
         // SAFETY: the caller's promise.
         let exchange = unsafe { &*(record.requests as *const Exchange).add(at) };
         let bytes = &exchange.page[..exchange.length as usize];
         k.answer(exchange.task as usize, exchange.request.result, bytes);
     }
-    record.request_count = 0;
-    k.header.skipped += core::mem::take(&mut record.skip);
-    if core::mem::take(&mut record.skip_idle) != 0 {
-        k.skip_to_deadline();
-    }
-    let window = core::mem::take(&mut record.window);
-    if window != 0 {
-        console::set_window_size(k, window as u16, (window >> 16) as u16);
-    }
     if record.attended != 0 {
         // SAFETY: the caller's promise.
         unsafe { give(record, k) };
+    }
+    k.header.skipped += take(&mut record.skip);
+    let window = take(&mut record.window);
+    if window != 0 {
+        console::set_window_size(k, window as u16, (window >> 16) as u16);
     }
 }
 
@@ -133,77 +145,143 @@ unsafe fn give(record: &mut Lane, k: &mut Kernel<'_>) -> bool {
     false
 }
 
-/// Runs the machine's operating system until there is something to execute, or returns why not.
+/// Runs the machine's operating system until there is something to execute, and says in which state, or
+/// returns why not.
+///
+/// What happens at the multiples of a slice and at the limit is what `drive` of `ncpu-engine` does.
 ///
 /// # Safety
 /// As for [`obey`].
-unsafe fn go_on(record: &mut Lane, k: &mut Kernel<'_>) -> Option<u32> {
+unsafe fn go_on(record: &mut Lane, k: &mut Kernel<'_>) -> Result<u32, u32> {
     loop {
         let retired = k.header.retired;
-        let end = retired + (record.stride - retired % record.stride);
-        // What is left before the limit has to be executed one by one, at its end.
-        if record.limit <= end + LONGEST_LINE {
-            return Some(stop::LIMIT);
+        let is_cut = k.header.inside_line != 0;
+        if retired >= record.limit && (is_cut || record.until == 0) {
+            if record.until != 0 && retired >= record.until {
+                k.header.inside_line = console::OUTPUT_DUE;
+            }
+            // SAFETY: the caller's promise.
+            return Err(unsafe { stop_at_limit(record, k) });
         }
+        if record.until == 0 {
+            let left = match k.header.inside_line {
+                console::OUTPUT_DUE => 0,
+                _ => record.stride - retired % record.stride,
+            };
+            record.until = retired + left;
+        }
+        // Counting every instruction takes time, so that is only done where a line may cross the limit.
+        let near = record.limit.saturating_sub(LONGEST_LINE);
+        let (then, end) = if retired < near {
+            (state::RUN, record.until.min(near))
+        } else {
+            (state::EXACT, record.until.min(record.limit))
+        };
         let why = match k.next(end) {
             Ok(Slice { task, budget, counter }) => {
                 record.task = task as u32;
                 (record.budget, record.counter) = (budget, counter);
                 (record.retired, record.uops) = (0, 0);
-                return None;
+                return Ok(then);
             }
             Err(why) => why,
         };
+        let retired = k.header.retired;
+        let is_over = retired >= record.limit;
+        let is_due = why == Stop::Budget && retired >= record.until;
+        if why == Stop::Budget && retired >= end && !is_due && !is_over {
+            // No more than the way to the limit is over.
+            continue;
+        }
+        record.until = 0;
+        if is_over && !is_due && !matches!(why, Stop::Ended(_)) {
+            // SAFETY: the caller's promise.
+            return Err(unsafe { stop_at_limit(record, k) });
+        }
         // SAFETY: the caller's promise.
         unsafe { take_output(record, k) };
         match why {
             Stop::Budget | Stop::Output | Stop::Observer => {
                 if record.attended != 0 {
-                    return Some(stop::BUDGET);
+                    return Err(if why == Stop::Output { stop::OUTPUT } else { stop::BUDGET });
                 }
             }
             // SAFETY: the caller's promise.
             Stop::Input if record.attended == 0 && unsafe { give(record, k) } => {}
-            Stop::Input => return Some(stop::INPUT),
-            Stop::Idle => return Some(stop::IDLE),
-            Stop::Deadlock => return Some(stop::DEADLOCK),
+            Stop::Input => return Err(stop::INPUT),
+            Stop::Idle => return Err(stop::IDLE),
+            Stop::Deadlock => return Err(stop::DEADLOCK),
             Stop::Ended(status) => {
                 record.exit_status = status;
-                return Some(stop::ENDED);
+                return Err(stop::ENDED);
             }
             Stop::Host => {
                 // SAFETY: the caller's promise.
                 unsafe { ask(record, k) };
-                return Some(stop::HOST);
+                return Err(stop::HOST);
             }
         }
-        if record.attended != 0 && record.output_length * 2 > record.output_capacity {
-            return Some(stop::OUTPUT);
+        // Whatever comes next, its output will have room.
+        if record.output_capacity - record.output_length < most_output(k) {
+            return Err(stop::OUTPUT);
         }
     }
 }
 
-/// Moves output from the machine's console to the lane's room for it.
+/// The most bytes that output of the machine takes in the lane's room: what the console's ring holds,
+/// and the header of a record that goes round its end.
+fn most_output(k: &Kernel<'_>) -> u64 {
+    (k.console_out.len() + OUTPUT_HEADER) as u64
+}
+
+/// What is to be done at the limit. A machine that only pauses there goes on later as if nothing had
+/// happened, so its output is taken when it is due.
+///
+/// # Safety
+/// As for [`obey`].
+unsafe fn stop_at_limit(record: &mut Lane, k: &mut Kernel<'_>) -> u32 {
+    record.until = 0;
+    if record.pauses == 0 {
+        // SAFETY: the caller's promise.
+        unsafe { take_output(record, k) };
+    }
+    stop::LIMIT
+}
+
+/// Moves output from the machine's console to the lane's room for it, which has enough left; or shows it
+/// there, for a host that decides when it is taken.
 ///
 /// # Safety
 /// As for [`obey`].
 unsafe fn take_output(record: &mut Lane, k: &mut Kernel<'_>) {
-    console::drain_output(k, |stream, bytes| {
-        let room = record.output_capacity - record.output_length;
-        let count = (room as usize).saturating_sub(OUTPUT_HEADER).min(bytes.len());
-        record.output_lost += (bytes.len() - count) as u64;
-        if count == 0 {
-            return;
-        }
-        let to = (record.output + record.output_length) as *mut u8;
-        let header = [stream, 0, count as u8, (count >> 8) as u8];
-        // SAFETY: the caller's promise; header and bytes fit in the room.
-        unsafe {
-            to.copy_from_nonoverlapping(header.as_ptr(), OUTPUT_HEADER);
-            to.add(OUTPUT_HEADER).copy_from_nonoverlapping(bytes.as_ptr(), count);
-        }
-        record.output_length += (OUTPUT_HEADER + count) as u64;
-    });
+    if record.attended != 0 {
+        record.output_length = 0;
+        // SAFETY: the caller's promise.
+        console::peek_output(k, |stream, bytes| unsafe { put(record, stream, bytes) });
+    } else {
+        // SAFETY: the caller's promise.
+        console::drain_output(k, |stream, bytes| unsafe { put(record, stream, bytes) });
+    }
+}
+
+/// Puts output into the lane's room for it.
+///
+/// # Safety
+/// The room must be as the record says.
+unsafe fn put(record: &mut Lane, stream: u8, bytes: &[u8]) {
+    let count = bytes.len();
+    let length = (OUTPUT_HEADER + count) as u64;
+    if count == 0 || length > record.output_capacity - record.output_length {
+        return;
+    }
+    let to = (record.output + record.output_length) as *mut u8;
+    let header = [stream, 0, count as u8, (count >> 8) as u8];
+    // SAFETY: the caller's promise; header and bytes fit in the room.
+    unsafe {
+        to.copy_from_nonoverlapping(header.as_ptr(), OUTPUT_HEADER);
+        to.add(OUTPUT_HEADER).copy_from_nonoverlapping(bytes.as_ptr(), count);
+    }
+    record.output_length += length;
 }
 
 /// Puts all waiting requests where the host finds them.

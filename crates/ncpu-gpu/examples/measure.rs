@@ -114,7 +114,7 @@ fn go<D: Device>(device: D, program: &str, tail: &str, slice: u32, count: u32) {
     let mut first = None;
     while ended < count {
         let r0 = Instant::now();
-        let round = lanes.round(slice, false).unwrap();
+        let round = lanes.round(slice).unwrap();
         if std::env::var("TRACE").is_ok() {
             eprintln!("round {:?} {:?}", r0.elapsed(), round);
         }

@@ -12,12 +12,21 @@ use std::collections::BTreeMap;
 use std::ptr;
 use std::slice;
 
-const ALIGNMENT: usize = 256;
+const ALIGNMENT: u64 = 256;
 
 /// Memory and threads of the host that stand for those of a GPU.
 #[derive(Default)]
 pub struct Emulation {
-    allocations: RefCell<BTreeMap<u64, Layout>>,
+    /// By address.
+    allocations: RefCell<BTreeMap<u64, Allocation>>,
+}
+
+struct Allocation {
+    bytes: u64,
+    /// What the host's allocator gave. It gives memory that is zero and untouched only if it need not
+    /// align it.
+    start: u64,
+    layout: Layout,
 }
 
 fn pointer(address: u64) -> *mut u8 {
@@ -29,8 +38,7 @@ impl Emulation {
     fn check(&self, at: u64, bytes: usize) {
         let allocations = self.allocations.borrow();
         let found = allocations.range(..=at).next_back();
-        let inside =
-            found.is_some_and(|(start, layout)| at + bytes as u64 <= start + layout.size() as u64);
+        let inside = found.is_some_and(|(start, found)| at + bytes as u64 <= start + found.bytes);
         assert!(inside, "{bytes} bytes at {at:#x} are not in one allocation");
     }
 }
@@ -46,22 +54,24 @@ impl Device for Emulation {
 
     fn alloc(&self, bytes: u64) -> Result<u64> {
         let out_of_memory = CudaError::OutOfMemory { asked: bytes, free: 0 };
-        let layout = Layout::from_size_align(bytes.max(1) as usize, ALIGNMENT);
+        let layout = Layout::from_size_align((bytes + ALIGNMENT) as usize, 1);
         let Ok(layout) = layout else { return Err(out_of_memory) };
         // SAFETY: the size is not zero.
         let at = unsafe { alloc_zeroed(layout) };
         if at.is_null() {
             return Err(out_of_memory);
         }
-        let address = at.expose_provenance() as u64;
-        self.allocations.borrow_mut().insert(address, layout);
+        let start = at.expose_provenance() as u64;
+        let address = start.next_multiple_of(ALIGNMENT);
+        self.allocations.borrow_mut().insert(address, Allocation { bytes, start, layout });
         Ok(address)
     }
 
     fn free(&self, address: u64) {
-        if let Some(layout) = self.allocations.borrow_mut().remove(&address) {
+        let found = self.allocations.borrow_mut().remove(&address);
+        if let Some(Allocation { start, layout, .. }) = found {
             // SAFETY: allocated by `alloc` with this layout, and forgotten now.
-            unsafe { dealloc(pointer(address), layout) };
+            unsafe { dealloc(pointer(start), layout) };
         }
     }
 

@@ -15,6 +15,9 @@ pub enum GpuError {
     /// A machine could not be made on the host.
     #[error(transparent)]
     Boot(#[from] BootError),
+    /// A round was in vain.
+    #[error("a machine on the GPU neither runs nor says why: its memory is damaged")]
+    Stuck,
     /// The machines need more memory than there is.
     #[error(
         "{lanes} machines need {} of GPU memory, {} are free; at most {most} of this size fit \

@@ -27,7 +27,7 @@ const CODE_PAGES: u32 = 1 << 14;
 ///
 /// # Safety
 /// It must be `repr(C)`, and every bit pattern that the device writes be a value.
-unsafe trait Plain: Sized {
+pub(crate) unsafe trait Plain: Sized {
     fn bytes(&self) -> &[u8] {
         // SAFETY: plain data. (Padding is never looked at.)
         unsafe { std::slice::from_raw_parts(ptr::from_ref(self).cast(), size_of::<Self>()) }
@@ -64,7 +64,7 @@ pub struct Plan {
     pub spread: bool,
     /// Frames of all lanes together.
     pub frames: u64,
-    /// Bytes of room for each lane's output.
+    /// Bytes of room for each lane's output; four times what the machine's console holds at least.
     pub output: u64,
     /// Whether the lanes ask the host for files.
     pub has_folders: bool,
@@ -73,7 +73,15 @@ pub struct Plan {
 /// Bytes that a plan needs for each lane beside its frames.
 fn lane_bytes(layout: &Layout, plan: &Plan) -> u64 {
     let words = Tlb::words(true) + Lookup::words(true);
-    image_stride(layout) + 8 * words as u64 + size_of::<Lane>() as u64 + 16 + plan.output
+    image_stride(layout)
+        + 8 * words as u64
+        + size_of::<Lane>() as u64
+        + 16
+        + output_room(layout, plan)
+}
+
+fn output_room(layout: &Layout, plan: &Plan) -> u64 {
+    plan.output.max(4 * u64::from(layout.limits().console))
 }
 
 fn image_stride(layout: &Layout) -> u64 {
@@ -102,6 +110,8 @@ pub struct Lanes<D: Device> {
     output_capacity: u64,
     /// Rounds launched.
     rounds: u64,
+    /// Whether any lane is to be executed exactly.
+    exact: bool,
     dirty: bool,
 }
 
@@ -136,16 +146,18 @@ impl<D: Device> Lanes<D> {
             batch: 0,
             allocations: Vec::new(),
             output: 0,
-            output_capacity: plan.output,
+            output_capacity: output_room(&layout, plan),
             rounds: 0,
+            exact: false,
             dirty: true,
             device,
         };
-        let rom = this.pool.root().bytes().to_vec();
+        let rom = Arc::clone(&this.pool);
+        let rom = rom.root().bytes();
         let frame_limit = layout.page_table().len() as u64 / size_of::<Page>() as u64;
         let room = |count: u64, bytes: usize| count * bytes as u64;
         this.batch = this.alloc(size_of::<Batch>() as u64)?;
-        this.output = this.alloc(plan.output * u64::from(lanes))?;
+        this.output = this.alloc(this.output_capacity * u64::from(lanes))?;
         let template = this.put(&image)?;
         let directory = this.alloc(room(CODE_PAGES.into(), size_of::<DirectoryEntry>()))?;
         // One more than the store knows: a lane fetches a micro-op ahead.
@@ -163,7 +175,7 @@ impl<D: Device> Lanes<D> {
             translations: pointer(this.spread_words(warps, Tlb::words(true))?),
             lookups: pointer(this.spread_words(warps, Lookup::words(true))?),
             records: pointer(this.alloc(room(warps * u64::from(WARP), size_of::<Lane>()))?),
-            rom: pointer(this.put(&rom)?),
+            rom: pointer(this.put(rom)?),
             rom_pages: (rom.len() / PAGE_SIZE) as u32,
             shared_frames: (shared.len() / PAGE_SIZE) as u32,
             shared: pointer(this.put(&shared)?),
@@ -234,6 +246,25 @@ impl<D: Device> Lanes<D> {
         self.rounds
     }
 
+    /// Pages of code lifted so far.
+    ///
+    /// # Errors
+    /// When a call of the driver fails.
+    pub fn lifted_pages(&self) -> Result<u64> {
+        // SAFETY: all zero is a store without any room.
+        let mut store: CodeStore = unsafe { std::mem::zeroed() };
+        self.device.download(self.record.store.addr() as u64, store.bytes_mut())?;
+        Ok(store.lifted_pages().into())
+    }
+
+    /// Takes memory of the device for as long as the lanes live, and gives its address.
+    ///
+    /// # Errors
+    /// When there is not enough memory.
+    pub fn room(&mut self, bytes: u64) -> Result<u64> {
+        self.alloc(bytes)
+    }
+
     /// Where a lane's room for output is.
     pub fn output(&self, lane: u32) -> (u64, u64) {
         (self.output + u64::from(lane) * self.output_capacity, self.output_capacity)
@@ -264,23 +295,26 @@ impl<D: Device> Lanes<D> {
     }
 
     /// Lets every lane execute up to `slice` instructions and be served, and lifts the code that was
-    /// missing. With `exactly`, a lane that executes `slice` instructions stops in front of the next one.
+    /// missing. A lane that comes to its limit stops there, to the instruction.
     ///
     /// # Errors
     /// When a call of the driver fails.
-    pub fn round(&mut self, slice: u32, exactly: bool) -> Result<Round> {
+    pub fn round(&mut self, slice: u32) -> Result<Round> {
         if self.record.slice != slice || self.dirty {
             self.record.slice = slice;
             self.send()?;
         }
         let at = self.record.round.addr() as u64;
         self.device.fill(at, 0, size_of::<Round>() as u64)?;
-        let execute = if exactly { "ncpu_execute_exactly" } else { "ncpu_execute" };
-        self.launch(execute, self.record.whole_warps())?;
+        self.launch("ncpu_execute", self.record.whole_warps())?;
+        if self.exact {
+            self.launch("ncpu_execute_exactly", self.record.whole_warps())?;
+        }
         self.launch("ncpu_serve", self.lanes)?;
         let mut round = Round::default();
         self.device.download(at, round.bytes_mut())?;
         self.rounds += 1;
+        self.exact = round.exact != 0;
         if round.lifting != 0 {
             self.launch("ncpu_lift_decode", lifting::WORD_THREADS)?;
             self.launch("ncpu_lift_place", LIFTS)?;

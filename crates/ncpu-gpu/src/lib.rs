@@ -6,15 +6,18 @@
 //! given and what becomes of their ends is decided here.
 //!
 //! - [`lanes`]      machines in device memory
-//! - [`mod@open`]    the card
+//! - [`single`]     one machine, driven like one on the host's processor
+//! - [`mod@open`]   the card
 //! - [`emulation`]  a device on the host's processor, for tests
 
 mod emulation;
 mod error;
 mod lanes;
 mod open;
+mod single;
 
 pub use emulation::Emulation;
 pub use error::{GpuError, Result};
 pub use lanes::{Lanes, Plan, most_lanes};
 pub use open::open;
+pub use single::GpuMachine;

@@ -71,6 +71,19 @@ pub(crate) struct Figures {
     mips: f64,
 }
 
+/// What a GPU adds.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct GpuFigures {
+    /// Name, abilities and driver.
+    pub(crate) device: String,
+    /// Rounds of executing and serving.
+    pub(crate) rounds: u64,
+    /// System calls that were served there.
+    pub(crate) system_calls: u64,
+    /// How often the machine stopped for what only the host can do.
+    pub(crate) host_stops: u64,
+}
+
 fn by_name(counts: &[u32]) -> BTreeMap<String, u32> {
     let name = |number: usize| match ncpu_linux::table::name(number as u32) {
         Some(name) => name.to_owned(),
@@ -123,6 +136,8 @@ pub(crate) struct Report {
     exit: End,
     #[serde(flatten)]
     figures: Figures,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gpu: Option<GpuFigures>,
     /// 128 bits in hexadecimal.
     state_hash: String,
     /// What `--repeat` adds.
@@ -132,14 +147,22 @@ pub(crate) struct Report {
 
 impl Report {
     /// The report on one run.
-    pub(crate) fn new(program: Vec<String>, exit: End, figures: Figures, hash: u128) -> Report {
+    pub(crate) fn new(
+        program: Vec<String>,
+        engine: &'static str,
+        exit: End,
+        figures: Figures,
+        gpu: Option<GpuFigures>,
+        hash: u128,
+    ) -> Report {
         Report {
             schema: SCHEMA,
-            engine: "cpu",
+            engine,
             alu: "native",
             program,
             exit,
             figures,
+            gpu,
             state_hash: format!("{hash:032x}"),
             runs: None,
         }
@@ -181,6 +204,11 @@ impl fmt::Display for Report {
         line(f, "pages", &format_args!("{used} used, {peak} peak, {limit} limit"))?;
         line(f, "lifted pages", &figures.lifted_pages)?;
         line(f, "host round trips", &figures.host_round_trips)?;
+        if let Some(GpuFigures { device, rounds, system_calls, host_stops }) = &self.gpu {
+            line(f, "GPU", device)?;
+            line(f, "rounds", rounds)?;
+            line(f, "calls served", &format_args!("{system_calls}, {host_stops} host stops"))?;
+        }
         line(f, "state hash", &self.state_hash)?;
         match &self.runs {
             Some(runs) => runs.fmt(f),

@@ -46,6 +46,13 @@ pub(crate) struct Args {
     /// Run each scenario twice and compare instruction counts and state hashes too
     #[arg(long)]
     twice: bool,
+    /// Run each scenario with this `ncpu run --engine` too, and compare outputs, instruction counts and
+    /// state hashes
+    #[arg(long, value_name = "ENGINE")]
+    beside: Option<String>,
+    /// Only so many scenarios, evenly spread over those that are selected
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    sample: Option<u32>,
     /// Run each scenario again with a snapshot taken in its middle, and go on from the snapshot
     #[arg(long)]
     snapshots: bool,
@@ -64,7 +71,10 @@ struct Job {
 
 /// Runs and compares; `Ok(false)` says that scenarios failed.
 pub(super) fn run(args: &Args) -> Result<bool> {
-    let jobs = queue(args)?;
+    let mut jobs = queue(args)?;
+    if let Some(count) = args.sample {
+        jobs = sample(jobs, count as usize);
+    }
     ensure!(!jobs.is_empty(), "no scenario matches");
     let ncpu = match &args.ncpu {
         Some(path) => path.clone(),
@@ -157,6 +167,14 @@ fn queue(args: &Args) -> Result<Vec<Job>> {
     Ok(jobs)
 }
 
+/// At most `count` of them, one from each of as many shares.
+fn sample<T>(all: Vec<T>, count: usize) -> Vec<T> {
+    let (length, count) = (all.len(), count.min(all.len()));
+    let mut shares = (0..count).map(|share| share * length / count).peekable();
+    let numbered = all.into_iter().enumerate();
+    numbered.filter_map(|(n, one)| shares.next_if_eq(&n).map(|_| one)).collect()
+}
+
 /// Runs one scenario and says what was not as expected: nothing, if all was.
 fn examine(args: &Args, machine: &Machine, job: &Job) -> (String, Duration) {
     let mut complaints = String::new();
@@ -169,6 +187,15 @@ fn examine(args: &Args, machine: &Machine, job: &Job) -> (String, Duration) {
         match machine.run(&job.scenario, &[]) {
             Err(error) => complaints.push_str(&format!("second run: {error:#}\n")),
             Ok(second) => first.compare(&second, "second run", &mut complaints),
+        }
+    }
+    if let Some(engine) = &args.beside
+        && complaints.is_empty()
+    {
+        let other = Machine { engine: Some(engine.clone()), ..machine.clone() };
+        match other.run(&job.scenario, &[]) {
+            Err(error) => complaints.push_str(&format!("on {engine}: {error:#}\n")),
+            Ok(second) => first.compare(&second, &format!("on {engine}"), &mut complaints),
         }
     }
     if args.snapshots
@@ -206,4 +233,15 @@ fn build_ncpu() -> Result<PathBuf> {
         None => root.join("target"),
     };
     Ok(target.join("release/ncpu"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sample;
+
+    #[test]
+    fn a_sample_is_spread_evenly() {
+        assert_eq!(sample((0..10).collect(), 4), [0, 2, 5, 7]);
+        assert_eq!(sample((0..3).collect(), 9), [0, 1, 2]);
+    }
 }

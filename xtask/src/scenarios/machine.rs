@@ -17,6 +17,7 @@ use super::file::Scenario;
 const REPORT: &str = "report.json";
 
 /// A way to start `ncpu`.
+#[derive(Clone)]
 pub(super) struct Machine {
     pub(super) ncpu: PathBuf,
     pub(super) rootfs: PathBuf,

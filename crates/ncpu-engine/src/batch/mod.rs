@@ -117,6 +117,7 @@ impl Outcome {
             Reason::Timeout => Outcome::Timeout,
             Reason::Deadlock => Outcome::Deadlock,
             Reason::Stream(error) => Outcome::Failed(error.to_string()),
+            Reason::Engine(error) => Outcome::Failed(error.to_string()),
             Reason::Paused | Reason::BrokenPipe | Reason::Quit => return None,
         })
     }

@@ -32,6 +32,8 @@ pub const TERMINAL: u32 = 2;
 pub const LIVE: u32 = 4;
 /// In `header.console_flags`: nothing goes on before the host has given input or closed it.
 const ASKED: u32 = 8;
+/// In `header.inside_line`: execution was cut inside a line at whose end the host takes output.
+pub const OUTPUT_DUE: u32 = 2;
 /// Index of the terminal that the console is.
 pub const INDEX: usize = 0;
 
@@ -342,11 +344,18 @@ pub fn close_input(k: &mut Kernel<'_>) {
 
 /// Hands everything in the output ring to the host, record by record: stream (1 or 2) and bytes. A
 /// record that wraps round the end of the ring comes in two parts.
-pub fn drain_output(k: &mut Kernel<'_>, mut take: impl FnMut(u8, &[u8])) {
-    let [_, _, written, mut at] = k.header.console;
-    if at == written {
-        return;
+pub fn drain_output(k: &mut Kernel<'_>, take: impl FnMut(u8, &[u8])) {
+    let [_, _, written, taken] = k.header.console;
+    if taken != written {
+        peek_output(k, take);
+        k.header.console[3] = written;
+        k.wake(Channel::Console);
     }
+}
+
+/// Shows everything in the output ring, as [`drain_output`] hands it to the host, and leaves it there.
+pub fn peek_output(k: &Kernel<'_>, mut take: impl FnMut(u8, &[u8])) {
+    let [_, _, written, mut at] = k.header.console;
     let size = k.console_out.len();
     // More than the ring holds can only be counted in a forged image.
     while (1..=size as u64).contains(&written.wrapping_sub(at)) {
@@ -361,8 +370,6 @@ pub fn drain_output(k: &mut Kernel<'_>, mut take: impl FnMut(u8, &[u8])) {
         }
         at = at.wrapping_add((HEADER + len) as u64);
     }
-    k.header.console[3] = written;
-    k.wake(Channel::Console);
 }
 
 /// Sets the size of the console terminal.

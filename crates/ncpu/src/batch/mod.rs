@@ -16,7 +16,7 @@ mod figures;
 mod parquet;
 mod results;
 
-use crate::cli::BatchArguments;
+use crate::cli::{BatchArguments, Engine};
 use crate::report;
 use crate::run::{Guest, check_execution, limits, status};
 use anyhow::Context;
@@ -38,6 +38,10 @@ const MOST_TOLD: u64 = 10;
 /// Runs a batch and returns the status to end with.
 pub(crate) fn batch(arguments: &BatchArguments) -> anyhow::Result<u8> {
     check_execution(&arguments.execution)?;
+    anyhow::ensure!(
+        matches!(arguments.execution.engine, Engine::Cpu | Engine::Auto),
+        "--engine gpu: no batches yet; use --engine cpu, which gives the same results"
+    );
     let (root, guest) = match Guest::open(&arguments.guest, &arguments.command, false)? {
         Ok(opened) => opened,
         Err(status) => return Ok(status),

@@ -65,8 +65,11 @@ pub(crate) enum ReportFormat {
 pub(crate) enum Engine {
     /// This computer's processor
     Cpu,
-    /// A graphics processor
+    /// An NVIDIA graphics processor
     Gpu,
+    /// Its emulation on the processor, for development
+    #[value(hide = true)]
+    GpuEmulated,
     /// The best there is
     Auto,
 }
@@ -93,6 +96,8 @@ pub(crate) enum Clock {
 #[derive(Args, Debug)]
 pub(crate) struct Execution {
     /// What executes the machine
+    ///
+    /// The results are the same. For a single machine, auto takes the processor, which runs one faster.
     #[arg(long, value_enum, default_value_t = Engine::Auto, help_heading = "Execution")]
     pub(crate) engine: Engine,
 

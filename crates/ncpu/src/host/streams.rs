@@ -137,6 +137,14 @@ impl Host for Streams {
         Ok(if tape.ended { self.end(buffer) } else { Input::Nothing })
     }
 
+    fn has_news(&mut self, room: usize) -> io::Result<bool> {
+        let comes_unasked = !self.whole_blocks && !self.terminal;
+        if !comes_unasked || room == 0 || self.ends != 0 {
+            return Ok(false);
+        }
+        readable(rustix::stdio::stdin(), Some(Instant::now()))
+    }
+
     fn poll_input(&mut self, buffer: &mut [u8]) -> io::Result<Input> {
         // A terminal without a person has its keys typed when the guest waits for them.
         if self.whole_blocks || self.terminal {

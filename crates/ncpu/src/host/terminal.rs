@@ -221,6 +221,13 @@ impl Host for Terminal {
         Ok(self.take(buffer))
     }
 
+    fn has_news(&mut self, room: usize) -> io::Result<bool> {
+        self.fill(Some(Duration::ZERO))?;
+        let has_keys = room != 0 && !self.pending.is_empty();
+        let is_over = self.quit || self.ended && !self.end_told;
+        Ok(has_keys || is_over || self.resized.load(Ordering::Relaxed))
+    }
+
     fn window_size(&mut self) -> Option<(u16, u16)> {
         if !self.resized.swap(false, Ordering::Relaxed) {
             return None;

@@ -4,9 +4,11 @@
 //! - [`program`]  what to execute: command line, environment, user
 //! - [`mod@export`] what a machine changed, as an archive
 //! - [`explain`]  why something cannot be executed
+//! - [`engine`]   what runs it
 //! - [`session`]  one machine from its start to its end
 //! - [`repeat`]   many of them, compared
 
+mod engine;
 mod explain;
 mod export;
 mod guest;
@@ -49,6 +51,8 @@ pub(crate) mod status {
 /// Runs a program and returns the status to end with.
 pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<u8> {
     check_execution(&arguments.drive.execution)?;
+    let kind = arguments.drive.execution.engine;
+    let engine = engine::open(kind)?;
     let folders = open_folders(&arguments.drive)?;
     let (root, mut guest) = match Guest::open(&arguments.guest, &arguments.command, arguments.tty)?
     {
@@ -72,7 +76,7 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<u8> {
         .iter()
         .map(|volume| (volume.guest.clone().into_bytes(), volume.read_only))
         .collect();
-    let pool = Pool::new(root, limits.pages)?;
+    let pool = Pool::new(root, engine::frames(kind, limits.pages))?;
     let start = || -> anyhow::Result<Started> {
         let mut machine = Machine::new(&pool, limits)?;
         match machine.with_kernel(|kernel| ncpu_engine::boot(kernel, &guest.boot, &guest.program)) {
@@ -82,6 +86,8 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<u8> {
     };
     let name = guest.name(&arguments.command);
     if arguments.repeat > 1 {
+        // Each run opens its own.
+        drop(engine);
         return repeat::run(arguments.repeat, &arguments.drive, name, start);
     }
     let mut machine = match start()? {
@@ -90,20 +96,22 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<u8> {
     };
     let host = console_host(&arguments.drive, &mut machine)?;
     let live = is_live(&arguments.drive, &mut machine);
-    let session = Session { options: &arguments.drive, machine, live, folders, program: name };
-    finish(session, host)
+    let options = &arguments.drive;
+    finish(Session { options, engine, machine, live, folders, program: name }, host)
 }
 
 /// Goes on from a snapshot and returns the status to end with.
 pub(crate) fn resume(arguments: &ResumeArguments) -> anyhow::Result<u8> {
     check_execution(&arguments.drive.execution)?;
+    let kind = arguments.drive.execution.engine;
+    let engine = engine::open(kind)?;
     let path = &arguments.snapshot_file;
     let root = match (&arguments.rootfs, &arguments.program) {
         (Some(path), _) => ncpu_image::open(path, &ncpu_image::Options::default())?,
         (None, Some(program)) => guest::built_in(program)?,
         (None, None) => bail!("give the --rootfs or the program that the machine was run with"),
     };
-    let mut machine = restore(root, path)?;
+    let mut machine = restore(root, path, kind)?;
     let taken = machine.with_kernel(|kernel| console::input_given(kernel));
     host::skip_input(taken).context("standard input")?;
     let host = console_host(&arguments.drive, &mut machine)?;
@@ -111,7 +119,7 @@ pub(crate) fn resume(arguments: &ResumeArguments) -> anyhow::Result<u8> {
     let folders = open_folders(&arguments.drive)?;
     // A checksum does not keep anyone from making a snapshot whose tables contradict each other.
     let live = is_live(&arguments.drive, &mut machine);
-    let session = Session { options: &arguments.drive, machine, live, folders, program };
+    let session = Session { options: &arguments.drive, engine, machine, live, folders, program };
     catch_unwind(AssertUnwindSafe(|| finish(session, host))).unwrap_or_else(|_| {
         bail!("cannot go on from {}: the machine in it is damaged", path.display())
     })
@@ -119,10 +127,6 @@ pub(crate) fn resume(arguments: &ResumeArguments) -> anyhow::Result<u8> {
 
 /// Refuses what this build cannot do.
 pub(crate) fn check_execution(options: &Execution) -> anyhow::Result<()> {
-    ensure!(
-        options.engine != Engine::Gpu,
-        "--engine gpu: this build has no GPU engine; use --engine cpu, which gives the same results"
-    );
     ensure!(
         options.alu != AluKind::Neural,
         "--alu neural: this build has no neural ALU; use --alu native, which gives the same results"
@@ -141,11 +145,12 @@ fn open_folders(options: &DriveOptions) -> anyhow::Result<Folders> {
     Ok(folders)
 }
 
-/// Makes a machine from a snapshot file.
-fn restore(root: RootImage, path: &Path) -> anyhow::Result<Machine> {
+/// Makes a machine from a snapshot file, to be run by an engine of this kind.
+fn restore(root: RootImage, path: &Path, kind: Engine) -> anyhow::Result<Machine> {
     let open = || File::open(path).map(BufReader::new);
     let again = || -> anyhow::Result<Machine> {
-        let pool = Pool::new(root, snapshot::limits(open()?)?.pages)?;
+        let frames = engine::frames(kind, snapshot::limits(open()?)?.pages);
+        let pool = Pool::new(root, frames)?;
         Ok(snapshot::restore(&pool, open()?)?)
     };
     again().with_context(|| format!("cannot go on from {}", path.display()))

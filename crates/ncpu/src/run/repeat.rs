@@ -1,7 +1,7 @@
 //! `--repeat`: the same run several times, compared.
 
 use super::session::{Session, Started};
-use super::{is_live, open_folders, streams};
+use super::{engine, is_live, open_folders, streams};
 use crate::cli::DriveOptions;
 use crate::host::Tape;
 use crate::report::{self, Report, Runs};
@@ -29,6 +29,7 @@ pub(super) fn run(
         }
         let mut session = Session {
             options,
+            engine: engine::open(options.execution.engine)?,
             live: is_live(options, &mut machine),
             machine,
             folders: open_folders(options)?,

@@ -1,13 +1,12 @@
 //! One machine from its start to its end.
 
+use super::engine::Engine;
 use super::{export, status};
 use crate::cli::DriveOptions;
 use crate::host::Interruption;
-use crate::report::{End, Figures, Report};
+use crate::report::{End, Figures, GpuFigures, Report};
 use anyhow::{Context, bail};
-use ncpu_alu::NativeAlu;
-use ncpu_engine::{Folders, Host, Machine, Reason, Rules, drive, snapshot, state_hash};
-use ncpu_linux::tty::console;
+use ncpu_engine::{Folders, Host, Machine, Reason, Rules, snapshot, state_hash};
 use std::path::Path;
 use std::time::Duration;
 
@@ -20,6 +19,7 @@ pub(super) enum Started {
 /// A booted machine and how to drive it.
 pub(super) struct Session<'a> {
     pub(super) options: &'a DriveOptions,
+    pub(super) engine: Box<dyn Engine>,
     pub(super) machine: Machine,
     /// Whether its standard input is live.
     pub(super) live: bool,
@@ -33,6 +33,7 @@ pub(super) struct Session<'a> {
 pub(super) struct Outcome {
     pub(super) reason: Reason,
     figures: Figures,
+    gpu: Option<GpuFigures>,
     /// Whether `--stop` ended it.
     stopped: bool,
 }
@@ -45,19 +46,13 @@ impl Session<'_> {
             pause: self.options.snapshot_at,
             timeout: self.options.execution.timeout,
         };
-        let (mut wall, mut round_trips, mut lifted_pages) = (Duration::ZERO, 0, 0);
+        let (mut wall, mut round_trips, mut host_stops) = (Duration::ZERO, 0, 0);
         let (reason, stopped) = loop {
-            let live = self.live;
-            let ending = self.machine.with_kernel(|kernel| {
-                // No part of what is saved and hashed.
-                console::set_live(kernel, live);
-                let ending = drive(kernel, &NativeAlu, host, &mut self.folders, rules);
-                console::set_live(kernel, false);
-                lifted_pages += kernel.mem.lifted_pages();
-                ending
-            });
+            let (machine, folders) = (&mut self.machine, &mut self.folders);
+            let ending = self.engine.drive(machine, self.live, host, folders, rules)?;
             wall += ending.wall;
             round_trips += ending.round_trips;
+            host_stops += ending.host_stops;
             if !matches!(ending.reason, Reason::Paused) {
                 break (ending.reason, false);
             }
@@ -70,8 +65,10 @@ impl Session<'_> {
             rules.pause = None;
             rules.timeout = rules.timeout.map(|limit| limit.saturating_sub(ending.wall));
         };
+        let lifted_pages = self.engine.lifted_pages();
         let figures =
             self.machine.with_kernel(|kernel| Figures::of(kernel, wall, round_trips, lifted_pages));
+        let gpu = self.engine.gpu().map(|gpu| GpuFigures { host_stops, ..gpu });
         if rules.pause.is_some() && !stopped {
             eprintln!(
                 "ncpu: no snapshot was written: the run ended after {} instructions",
@@ -81,7 +78,7 @@ impl Session<'_> {
         if let Some(path) = &self.options.export {
             export::to_file(&mut self.machine, path)?;
         }
-        Ok(Outcome { reason, figures, stopped })
+        Ok(Outcome { reason, figures, gpu, stopped })
     }
 
     /// Writes a snapshot, which appears under its name when it is complete.
@@ -93,7 +90,9 @@ impl Session<'_> {
     /// The figures, with the hash of the state that the machine is in.
     pub(super) fn report(&mut self, outcome: &Outcome) -> Report {
         let hash = state_hash(&mut self.machine);
-        Report::new(self.program.clone(), outcome.end(), outcome.figures.clone(), hash)
+        let (program, engine) = (self.program.clone(), self.engine.name());
+        let figures = outcome.figures.clone();
+        Report::new(program, engine, outcome.end(), figures, outcome.gpu.clone(), hash)
     }
 
     /// Says which system calls were made but are not there.
@@ -125,6 +124,7 @@ impl Outcome {
             Reason::BrokenPipe => End::cut("broken-pipe", status::SIGNAL + 13),
             Reason::Quit => End::cut("quit", status::SIGNAL + 2),
             Reason::Stream(_) => End::cut("stream-error", status::FAILED),
+            Reason::Engine(_) => End::cut("engine-error", status::FAILED),
         }
     }
 
@@ -146,6 +146,10 @@ impl Outcome {
                 Some(interruption) => interruption.end_process(),
                 None => return Err(error).context("standard streams"),
             },
+            Reason::Engine(error) => bail!(
+                "the engine failed, after {} instructions at the last look: {error}",
+                self.figures.instructions
+            ),
             Reason::Ended(_)
                 if options.snapshot_at.is_some_and(|n| n > self.figures.instructions) =>
             {

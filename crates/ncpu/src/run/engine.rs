@@ -1,0 +1,147 @@
+//! What runs a machine. The engine for one is chosen here and nowhere else.
+
+use crate::cli;
+use crate::report::GpuFigures;
+use ncpu_alu::NativeAlu;
+use ncpu_cuda::Device;
+use ncpu_engine::{Ending, Folders, Host, Machine, Reason, Rules, drive};
+use ncpu_gpu::{Emulation, GpuMachine};
+use ncpu_linux::tty::console;
+
+/// Runs one machine, in one drive or several.
+pub(super) trait Engine {
+    /// Its name, as in `--engine`.
+    fn name(&self) -> &'static str;
+
+    /// Drives the machine until it ends or a rule says stop; it is in host memory before and after.
+    /// `is_live` says that its input comes when it comes.
+    ///
+    /// # Errors
+    /// When the machine cannot be put where the engine runs it.
+    fn drive(
+        &mut self,
+        machine: &mut Machine,
+        is_live: bool,
+        host: &mut dyn Host,
+        folders: &mut Folders,
+        rules: Rules,
+    ) -> anyhow::Result<Ending>;
+
+    /// Pages of code that it has lifted.
+    fn lifted_pages(&self) -> u64;
+
+    /// What a GPU has to say.
+    fn gpu(&self) -> Option<GpuFigures>;
+}
+
+/// Opens an engine for one machine.
+pub(super) fn open(kind: cli::Engine) -> anyhow::Result<Box<dyn Engine>> {
+    Ok(match kind {
+        cli::Engine::Cpu | cli::Engine::Auto => Box::new(Cpu { lifted_pages: 0 }),
+        cli::Engine::Gpu => Box::new(Gpu::new("gpu", ncpu_gpu::open()?)),
+        cli::Engine::GpuEmulated => Box::new(Gpu::new("gpu-emulated", Emulation::default())),
+    })
+}
+
+/// Frames on the host for a machine of so many pages.
+pub(super) fn frames(kind: cli::Engine, pages: u32) -> u32 {
+    match kind {
+        cli::Engine::Cpu | cli::Engine::Auto => pages,
+        // The machine that is fetched takes the place of an older one that is still there.
+        cli::Engine::Gpu | cli::Engine::GpuEmulated => pages.saturating_mul(2),
+    }
+}
+
+struct Cpu {
+    lifted_pages: u64,
+}
+
+impl Engine for Cpu {
+    fn name(&self) -> &'static str {
+        "cpu"
+    }
+
+    fn drive(
+        &mut self,
+        machine: &mut Machine,
+        is_live: bool,
+        host: &mut dyn Host,
+        folders: &mut Folders,
+        rules: Rules,
+    ) -> anyhow::Result<Ending> {
+        Ok(machine.with_kernel(|kernel| {
+            // No part of what is saved and hashed.
+            console::set_live(kernel, is_live);
+            let ending = drive(kernel, &NativeAlu, host, folders, rules);
+            console::set_live(kernel, false);
+            self.lifted_pages += kernel.mem.lifted_pages();
+            ending
+        }))
+    }
+
+    fn lifted_pages(&self) -> u64 {
+        self.lifted_pages
+    }
+
+    fn gpu(&self) -> Option<GpuFigures> {
+        None
+    }
+}
+
+/// A machine on a GPU stays there from its first drive on; copies of it come back.
+struct Gpu<D: Device> {
+    name: &'static str,
+    /// Until the machine has it.
+    device: Option<D>,
+    machine: Option<GpuMachine<D>>,
+}
+
+impl<D: Device> Gpu<D> {
+    fn new(name: &'static str, device: D) -> Gpu<D> {
+        Gpu { name, device: Some(device), machine: None }
+    }
+}
+
+impl<D: Device> Engine for Gpu<D> {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn drive(
+        &mut self,
+        machine: &mut Machine,
+        is_live: bool,
+        host: &mut dyn Host,
+        folders: &mut Folders,
+        rules: Rules,
+    ) -> anyhow::Result<Ending> {
+        if let Some(device) = self.device.take() {
+            self.machine = Some(GpuMachine::new(device, machine, is_live)?);
+        }
+        let Some(gpu) = &mut self.machine else {
+            anyhow::bail!("the machine could not be put onto the GPU before");
+        };
+        let mut ending = ncpu_engine::drive_machine(gpu, host, folders, rules);
+        match (gpu.fetch(), &ending.reason) {
+            (Ok(fetched), _) => *machine = fetched,
+            // The machine is as it came back last.
+            (Err(_), Reason::Engine(_)) => {}
+            (Err(error), _) => ending.reason = Reason::Engine(error.into()),
+        }
+        Ok(ending)
+    }
+
+    fn lifted_pages(&self) -> u64 {
+        // A GPU that has failed is reported elsewhere.
+        self.machine.as_ref().and_then(|machine| machine.lifted_pages().ok()).unwrap_or(0)
+    }
+
+    fn gpu(&self) -> Option<GpuFigures> {
+        self.machine.as_ref().map(|machine| GpuFigures {
+            device: machine.device().describe(),
+            rounds: machine.rounds(),
+            system_calls: machine.calls(),
+            host_stops: 0,
+        })
+    }
+}
