@@ -49,6 +49,8 @@ const MODULES: [Module; 3] = [
         flags: &["-Copt-level=s", "-Cllvm-args=-inline-threshold=2"],
         entries: &[
             "ncpu_serve",
+            "ncpu_resume",
+            "ncpu_cut",
             "ncpu_lift_decode",
             "ncpu_lift_place",
             "ncpu_lift_emit",

@@ -115,7 +115,7 @@ pub struct Ending {
 }
 
 /// Instructions between two looks at the host.
-const SLICE: u64 = 10_000_000;
+pub const SLICE: u64 = 10_000_000;
 /// The same with a terminal: a few milliseconds, so that a busy guest can be interrupted.
 const TERMINAL_SLICE: u64 = 1_000_000;
 /// Most instructions of a straight line, which ends with its page at the latest.

@@ -12,71 +12,9 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use support::{INSTRUCTIONS, LIMITS, PROGRAM, booted, pool_of, program};
+use support::{CAT, CAT_FILE, CLOSE, INSTRUCTIONS, LIMITS, PROGRAM, booted, pool_of, program};
 
 const MOST_LANES: usize = 7;
-
-/// Copies standard input to standard output, 4,096 bytes at a time.
-const CAT: &[u32] = &[
-    0xd140_07ff, // sub sp, sp, #4096
-    0xd280_0000, // again: mov x0, #0
-    0x9100_03e1, // mov x1, sp
-    0xd282_0002, // mov x2, #4096
-    0xd280_07e8, // mov x8, #63 (read)
-    0xd400_0001, // svc #0
-    0xf100_001f, // cmp x0, #0
-    0x5400_00ed, // b.le end
-    0xaa00_03e2, // mov x2, x0
-    0xd280_0020, // mov x0, #1
-    0x9100_03e1, // mov x1, sp
-    0xd280_0808, // mov x8, #64 (write)
-    0xd400_0001, // svc #0
-    0x17ff_fff4, // b again
-    0xd280_0000, // end: mov x0, #0
-    0xd280_0ba8, // mov x8, #93 (exit)
-    0xd400_0001, // svc #0
-];
-
-/// Reads a byte, closes the descriptor of that number, and exits with the number; at 255, it never
-/// ends.
-const CLOSE: &[u32] = &[
-    0xd140_07ff, // sub sp, sp, #4096
-    0xd280_0000, // mov x0, #0
-    0x9100_03e1, // mov x1, sp
-    0xd280_0022, // mov x2, #1
-    0xd280_07e8, // mov x8, #63 (read)
-    0xd400_0001, // svc #0
-    0x3940_03e0, // ldrb w0, [sp]
-    0x7103_fc1f, // forever: cmp w0, #255
-    0x54ff_ffe0, // b.eq forever
-    0xd280_0728, // mov x8, #57 (close)
-    0xd400_0001, // svc #0
-    0x3940_03e0, // ldrb w0, [sp]
-    0xd280_0ba8, // mov x8, #93 (exit)
-    0xd400_0001, // svc #0
-];
-
-/// Copies up to 4,096 bytes of the file that its first argument names.
-const CAT_FILE: &[u32] = &[
-    0xf940_0be1, // ldr x1, [sp, #16] (argv[1])
-    0x9280_0c60, // mov x0, #-100 (AT_FDCWD)
-    0xd280_0002, // mov x2, #0
-    0xd280_0708, // mov x8, #56 (openat)
-    0xd400_0001, // svc #0
-    0xd140_07ff, // sub sp, sp, #4096
-    0x9100_03e1, // mov x1, sp
-    0xd282_0002, // mov x2, #4096
-    0xd280_07e8, // mov x8, #63 (read)
-    0xd400_0001, // svc #0
-    0xaa00_03e2, // mov x2, x0
-    0xd280_0020, // mov x0, #1
-    0x9100_03e1, // mov x1, sp
-    0xd280_0808, // mov x8, #64 (write)
-    0xd400_0001, // svc #0
-    0xd280_0000, // mov x0, #0
-    0xd280_0ba8, // mov x8, #93 (exit)
-    0xd400_0001, // svc #0
-];
 
 fn lanes_pool(words: &[u32]) -> Arc<Pool> {
     pool_of(words, Template::frames(LIMITS, MOST_LANES))

@@ -76,6 +76,10 @@ entries! {
             serving::serve(batch, lane);
         }
     };
+    /// Chosen lanes go on, as their output has been taken.
+    ncpu_resume "service" |batch, thread| serving::resume(batch, thread);
+    /// Chosen lanes are told to stop at once.
+    ncpu_cut "service" |batch, thread| serving::cut(batch, thread);
     /// First step of lifting.
     ncpu_lift_decode "service" |batch, thread| {
         if thread < lifting::WORD_THREADS {

@@ -98,6 +98,38 @@ pub unsafe fn serve(batch: &Batch, lane: u32) {
     }
 }
 
+/// Makes each chosen lane, which must have stopped, go on with an empty room for output: one thread for
+/// each.
+///
+/// # Safety
+/// The batch must be complete, and no lane run.
+pub unsafe fn resume(batch: &Batch, at: u32) {
+    // SAFETY: the caller's promise; each thread has its own lane.
+    unsafe {
+        if at < batch.chosen_count {
+            let record = batch.record(*batch.chosen.add(at as usize));
+            record.output_length = 0;
+            record.state = state::SERVE;
+        }
+    }
+}
+
+/// Makes each chosen lane, which must not have stopped, stop at its limit in the next round, wherever it
+/// is then: one thread for each.
+///
+/// # Safety
+/// As for [`resume`].
+pub unsafe fn cut(batch: &Batch, at: u32) {
+    // SAFETY: the caller's promise; each thread has its own lane.
+    unsafe {
+        if at < batch.chosen_count {
+            let record = batch.record(*batch.chosen.add(at as usize));
+            record.limit = 0;
+            record.budget = record.retired;
+        }
+    }
+}
+
 /// Does what the host has asked for while the lane was stopped.
 ///
 /// # Safety

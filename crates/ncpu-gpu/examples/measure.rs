@@ -77,6 +77,7 @@ fn go<D: Device>(device: D, program: &str, tail: &str, slice: u32, count: u32) {
         lanes: count,
         spread,
         frames: u64::from(count.next_multiple_of(32)) * 40,
+        staged: 0,
         output: 1 << 14,
         has_folders: false,
     };

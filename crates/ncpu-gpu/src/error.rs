@@ -4,7 +4,7 @@ use ncpu_cuda::CudaError;
 use ncpu_engine::BootError;
 
 /// A result of this crate.
-pub type Result<T> = std::result::Result<T, GpuError>;
+pub type Result<T, E = GpuError> = std::result::Result<T, E>;
 
 /// What can go wrong with machines on a GPU.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +15,9 @@ pub enum GpuError {
     /// A machine could not be made on the host.
     #[error(transparent)]
     Boot(#[from] BootError),
+    /// A machine needs more memory than is left.
+    #[error("the GPU has not enough memory for the machine, its files and its input")]
+    NoRoom,
     /// A round was in vain.
     #[error("a machine on the GPU neither runs nor says why: its memory is damaged")]
     Stuck,

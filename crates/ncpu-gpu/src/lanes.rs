@@ -22,6 +22,14 @@ const BLOCK: u32 = 128;
 /// Micro-ops that the store of lifted code has room for, and pages.
 const CODE_UOPS: u64 = 8 << 20;
 const CODE_PAGES: u32 = 1 << 14;
+/// Pages gathered at a time.
+const GATHER: u64 = 2048;
+/// Bytes for each frame number of a warp.
+const BLOCK_ENTRY: u64 = size_of::<AtomicU32>() as u64;
+/// Lanes whose output is fetched at a time.
+const OUTPUTS: usize = 1024;
+/// Bytes between two rows that are copied along, which takes no longer than another call.
+const COPIED_ALONG: usize = 1 << 16;
 
 /// A record that is plain bytes, with the same layout on the device.
 ///
@@ -64,6 +72,8 @@ pub struct Plan {
     pub spread: bool,
     /// Frames of all lanes together.
     pub frames: u64,
+    /// Frames for what machines that are staged have beside those of the template.
+    pub staged: u32,
     /// Bytes of room for each lane's output; four times what the machine's console holds at least.
     pub output: u64,
     /// Whether the lanes ask the host for files.
@@ -73,11 +83,15 @@ pub struct Plan {
 /// Bytes that a plan needs for each lane beside its frames.
 fn lane_bytes(layout: &Layout, plan: &Plan) -> u64 {
     let words = Tlb::words(true) + Lookup::words(true);
-    image_stride(layout)
-        + 8 * words as u64
-        + size_of::<Lane>() as u64
-        + 16
-        + output_room(layout, plan)
+    let records = 2 * size_of::<Lane>() as u64 + 8;
+    let blocks = frame_limit(layout) * BLOCK_ENTRY;
+    let blocks = if plan.spread { blocks / u64::from(WARP) + 1 } else { blocks };
+    image_stride(layout) + 8 * words as u64 + records + blocks + output_room(layout, plan)
+}
+
+/// Frame numbers that a lane can have, counting number 0.
+fn frame_limit(layout: &Layout) -> u64 {
+    (layout.page_table().len() / size_of::<Page>()) as u64
 }
 
 fn output_room(layout: &Layout, plan: &Plan) -> u64 {
@@ -88,12 +102,34 @@ fn image_stride(layout: &Layout) -> u64 {
     (layout.bytes() as u64).next_multiple_of(256)
 }
 
-/// Bytes that are needed whatever the number of lanes.
-const FIXED_BYTES: u64 = CODE_UOPS * 16 + (256 << 20);
+/// Bytes that are needed whatever the number of lanes: lifted code and what it is made in, the root file
+/// system, the template, and frames beside it.
+fn fixed_bytes(template: &Machine, plan: &Plan) -> u64 {
+    let drafts = u64::from(LIFTS) * (size_of::<Lift>() + size_of::<Draft>()) as u64;
+    let code = CODE_UOPS * size_of::<Uop>() as u64 + drafts + GATHER * PAGE_SIZE as u64;
+    let root = template.pool().root().bytes().len() as u64;
+    let frames = u64::from(template.pool().used()) + u64::from(plan.staged) + 1;
+    // What allocations are rounded up by.
+    let rounding = 64 << 20;
+    code + root + image_stride(template.layout()) + frames * PAGE_SIZE as u64 + rounding
+}
 
-/// The most lanes of machines of this layout, with `frames` frames each, that fit into `bytes`.
-pub fn most_lanes(layout: &Layout, plan: &Plan, frames: u64, bytes: u64) -> u64 {
-    bytes.saturating_sub(FIXED_BYTES) / (lane_bytes(layout, plan) + frames * PAGE_SIZE as u64)
+/// The most lanes, with `frames` frames each, that fit into `bytes`.
+pub fn most_lanes(template: &Machine, plan: &Plan, frames: u64, bytes: u64) -> u64 {
+    let each = lane_bytes(template.layout(), plan) + frames * PAGE_SIZE as u64;
+    bytes.saturating_sub(fixed_bytes(template, plan)) / each
+}
+
+/// Bytes that a plan needs.
+pub(crate) fn needed(template: &Machine, plan: &Plan) -> u64 {
+    let lanes = u64::from(plan.lanes) * lane_bytes(template.layout(), plan);
+    fixed_bytes(template, plan) + lanes + plan.frames * PAGE_SIZE as u64
+}
+
+/// The frames for all lanes that fit into `bytes` beside everything else.
+pub(crate) fn most_frames(template: &Machine, plan: &Plan, bytes: u64) -> u64 {
+    let lanes = u64::from(plan.lanes) * lane_bytes(template.layout(), plan);
+    bytes.saturating_sub(fixed_bytes(template, plan) + lanes) / PAGE_SIZE as u64
 }
 
 /// Machines of one template in the memory of a device.
@@ -108,6 +144,13 @@ pub struct Lanes<D: Device> {
     allocations: Vec<u64>,
     output: u64,
     output_capacity: u64,
+    /// Tables of blocks, and blocks.
+    groups: u32,
+    blocks: u32,
+    /// The template.
+    own: Flat,
+    /// Frames that are staged.
+    staged: u32,
     /// Rounds launched.
     rounds: u64,
     /// Whether any lane is to be executed exactly.
@@ -123,18 +166,17 @@ impl<D: Device> Lanes<D> {
     pub fn new(device: D, template: &mut Machine, plan: &Plan) -> Result<Lanes<D>> {
         let layout = *template.layout();
         let pool = Arc::clone(template.pool());
-        let (image, shared) = flatten(template);
+        let own = Flat::of(template);
         let lanes = plan.lanes;
         let warps = u64::from(lanes.div_ceil(WARP));
         let groups = if plan.spread { warps } else { lanes.into() };
         let blocks = plan.frames / if plan.spread { WARP.into() } else { 1 };
         let (free, _) = device.memory()?;
         let block_bytes = PAGE_SIZE as u64 * if plan.spread { u64::from(WARP) } else { 1 };
-        let needed =
-            FIXED_BYTES + u64::from(lanes) * lane_bytes(&layout, plan) + blocks * block_bytes;
+        let needed = needed(template, plan);
         if needed > free {
             let frames = plan.frames / u64::from(lanes).max(1);
-            let most = most_lanes(&layout, plan, frames, free);
+            let most = most_lanes(template, plan, frames, free);
             return Err(GpuError::Memory { lanes, needed, free, most });
         }
         let mut this = Lanes {
@@ -147,6 +189,10 @@ impl<D: Device> Lanes<D> {
             allocations: Vec::new(),
             output: 0,
             output_capacity: output_room(&layout, plan),
+            groups: groups as u32,
+            blocks: blocks as u32,
+            own,
+            staged: 0,
             rounds: 0,
             exact: false,
             dirty: true,
@@ -154,11 +200,15 @@ impl<D: Device> Lanes<D> {
         };
         let rom = Arc::clone(&this.pool);
         let rom = rom.root().bytes();
-        let frame_limit = layout.page_table().len() as u64 / size_of::<Page>() as u64;
+        let frame_limit = frame_limit(&layout);
+        let shared_frames = this.own.frames() + plan.staged;
+        let shared = this.alloc(u64::from(shared_frames) * PAGE_SIZE as u64)?;
+        this.device.upload(shared, &this.own.frames)?;
         let room = |count: u64, bytes: usize| count * bytes as u64;
         this.batch = this.alloc(size_of::<Batch>() as u64)?;
         this.output = this.alloc(this.output_capacity * u64::from(lanes))?;
-        let template = this.put(&image)?;
+        let template = this.alloc(image_stride(&layout))?;
+        this.device.upload(template, &this.own.image)?;
         let directory = this.alloc(room(CODE_PAGES.into(), size_of::<DirectoryEntry>()))?;
         // One more than the store knows: a lane fetches a micro-op ahead.
         let area = this.alloc(room(CODE_UOPS + 1, size_of::<Uop>()))?;
@@ -177,11 +227,11 @@ impl<D: Device> Lanes<D> {
             records: pointer(this.alloc(room(warps * u64::from(WARP), size_of::<Lane>()))?),
             rom: pointer(this.put(rom)?),
             rom_pages: (rom.len() / PAGE_SIZE) as u32,
-            shared_frames: (shared.len() / PAGE_SIZE) as u32,
-            shared: pointer(this.put(&shared)?),
+            shared_frames,
+            shared: pointer(shared),
             frame_limit: frame_limit as u32,
             slice: 0,
-            blocks: pointer(this.alloc(groups * frame_limit * size_of::<AtomicU32>() as u64)?),
+            blocks: pointer(this.alloc(groups * frame_limit * BLOCK_ENTRY)?),
             block_memory: pointer(this.alloc(blocks * block_bytes)?),
             block_state: pointer(this.put(BlockState::new(blocks as u32).bytes())?),
             store: pointer(this.put(store.bytes())?),
@@ -323,20 +373,26 @@ impl<D: Device> Lanes<D> {
             self.device.download(at, round.bytes_mut())?;
         }
         if round.full != 0 {
-            self.launch("ncpu_lift_clear", 1)?;
-            self.launch("ncpu_lift_forget", self.lanes)?;
+            self.drop_code()?;
         }
         Ok(round)
     }
 
-    /// The lanes that stopped in the last round.
+    /// The lanes that stopped in the last round, in order.
     ///
     /// # Errors
     /// When a call of the driver fails.
     pub fn stopped(&self, round: &Round) -> Result<Vec<u32>> {
         let mut bytes = vec![0; 4 * round.stopped as usize];
         self.device.download(self.record.stopped.addr() as u64, &mut bytes)?;
-        Ok(bytes.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect())
+        let (numbers, _) = bytes.as_chunks();
+        let mut lanes: Vec<u32> = numbers.iter().copied().map(u32::from_le_bytes).collect();
+        lanes.sort_unstable();
+        Ok(lanes)
+    }
+
+    fn image_address(&self, lane: u32) -> u64 {
+        self.record.images.addr() as u64 + u64::from(lane) * self.record.image_stride
     }
 
     fn record_address(&self, lane: u32) -> u64 {
@@ -358,21 +414,152 @@ impl<D: Device> Lanes<D> {
     /// # Errors
     /// When a call of the driver fails.
     pub fn records(&self, lanes: &[u32]) -> Result<Vec<Lane>> {
-        const FEW: usize = 16;
-        if lanes.len() <= FEW {
-            return lanes.iter().map(|&lane| self.lane(lane)).collect();
+        const BYTES: usize = size_of::<Lane>();
+        let bytes = self.rows(self.record_address(0), BYTES, BYTES, lanes)?;
+        let record = |bytes: &[u8]| {
+            let mut record = Lane::default();
+            record.bytes_mut().copy_from_slice(bytes);
+            record
+        };
+        Ok(bytes.chunks_exact(BYTES).map(record).collect())
+    }
+
+    /// What is in some lanes' rooms for output, whose lengths are given.
+    ///
+    /// # Errors
+    /// When a call of the driver fails.
+    pub fn outputs(&self, lanes: &[(u32, u64)]) -> Result<Vec<Vec<u8>>> {
+        let mut all = Vec::with_capacity(lanes.len());
+        for lanes in lanes.chunks(OUTPUTS) {
+            let longest = lanes.iter().map(|&(_, length)| length).max();
+            let longest = longest.unwrap_or(0).min(self.output_capacity) as usize;
+            if longest == 0 {
+                all.resize(all.len() + lanes.len(), Vec::new());
+                continue;
+            }
+            let numbers: Vec<u32> = lanes.iter().map(|&(lane, _)| lane).collect();
+            let rows = self.rows(self.output, self.output_capacity as usize, longest, &numbers)?;
+            let rows = rows.chunks_exact(longest).zip(lanes);
+            all.extend(rows.map(|(row, &(_, length))| row[..length as usize].to_vec()));
         }
-        let mut all = vec![0; self.lanes as usize * size_of::<Lane>()];
-        self.device.download(self.record_address(0), &mut all)?;
-        Ok(lanes
-            .iter()
-            .map(|&lane| {
-                let mut record = Lane::default();
-                let at = lane as usize * size_of::<Lane>();
-                record.bytes_mut().copy_from_slice(&all[at..at + size_of::<Lane>()]);
-                record
-            })
-            .collect())
+        Ok(all)
+    }
+
+    /// The first `width` bytes of each of these lanes' parts of a table, where they are `pitch` bytes
+    /// apart.
+    fn rows(&self, table: u64, pitch: usize, width: usize, lanes: &[u32]) -> Result<Vec<u8>> {
+        let mut all = Vec::with_capacity(lanes.len() * width);
+        let mut rest = lanes;
+        while let Some(&first) = rest.first() {
+            let is_near = |pair: &&[u32]| {
+                pair[1] > pair[0] && (pair[1] - pair[0] - 1) as usize * width <= COPIED_ALONG
+            };
+            let count = 1 + rest.windows(2).take_while(is_near).count();
+            let (group, others) = rest.split_at(count);
+            let rows = (group[count - 1] - first) as usize + 1;
+            let mut bytes = vec![0; rows * width];
+            let from = table + u64::from(first) * pitch as u64;
+            self.device.download_2d(from, pitch, width, rows, &mut bytes)?;
+            for &lane in group {
+                let at = (lane - first) as usize * width;
+                all.extend_from_slice(&bytes[at..at + width]);
+            }
+            rest = others;
+        }
+        Ok(all)
+    }
+
+    /// Lets stopped lanes go on whose output has been taken.
+    ///
+    /// # Errors
+    /// When a call of the driver fails.
+    pub fn resume_all(&mut self, lanes: &[u32]) -> Result<()> {
+        self.choose(lanes)?;
+        self.launch("ncpu_resume", lanes.len() as u32)
+    }
+
+    /// Has lanes that have not stopped do so in the next round, as if they were at their limit.
+    ///
+    /// # Errors
+    /// When a call of the driver fails.
+    pub fn cut(&mut self, lanes: &[u32]) -> Result<()> {
+        self.choose(lanes)?;
+        self.launch("ncpu_cut", lanes.len() as u32)
+    }
+
+    /// Leaves all lanes without a machine, and their frames to whoever needs them.
+    ///
+    /// # Errors
+    /// When a call of the driver fails.
+    pub fn clear_all(&mut self) -> Result<()> {
+        let records = u64::from(self.record.whole_warps()) * size_of::<Lane>() as u64;
+        self.device.fill(self.record_address(0), 0, records)?;
+        let frames = u64::from(self.groups * self.record.frame_limit) * BLOCK_ENTRY;
+        self.device.fill(self.record.blocks.addr() as u64, 0, frames)?;
+        let state = BlockState::new(self.blocks);
+        self.device.upload(self.record.block_state.addr() as u64, state.bytes())?;
+        self.exact = false;
+        self.staged = 0;
+        self.drop_code()
+    }
+
+    fn drop_code(&self) -> Result<()> {
+        self.launch("ncpu_lift_clear", 1)?;
+        self.launch("ncpu_lift_forget", self.lanes)
+    }
+
+    /// Puts the pages of a machine of its own into device memory that the template does not have, and
+    /// gives the machine's image, for [`Lanes::place`]. `None` if there is no room beside the others.
+    ///
+    /// # Errors
+    /// When a call of the driver fails.
+    pub fn stage(&mut self, machine: &mut Machine) -> Result<Option<Vec<u8>>> {
+        let first = self.own.frames() + self.staged;
+        let mut image = machine.image().to_vec();
+        let mut frames = Vec::new();
+        machine.with_kernel(|kernel| {
+            kernel.mem.for_each_page(|page, _, bytes| {
+                let entry = frame_entry(&self.layout, page.0);
+                let known = self.own.frame(entry).filter(|&frame| self.own.bytes(frame) == bytes);
+                let frame = known.unwrap_or_else(|| {
+                    let frame = first + (frames.len() / PAGE_SIZE) as u32;
+                    frames.extend_from_slice(bytes);
+                    frame
+                });
+                image[entry..entry + 4].copy_from_slice(&frame.to_le_bytes());
+            });
+        });
+        let count = (frames.len() / PAGE_SIZE) as u32;
+        if first + count > self.record.shared_frames {
+            return Ok(None);
+        }
+        let at = self.record.shared.addr() as u64 + u64::from(first) * PAGE_SIZE as u64;
+        if count != 0 {
+            self.device.upload(at, &frames)?;
+        }
+        self.staged += count;
+        Ok(Some(image))
+    }
+
+    /// Makes a lane that has just been forked, and not run, the machine with this image.
+    ///
+    /// # Errors
+    /// When a call of the driver fails.
+    pub fn place(&self, lane: u32, image: &[u8]) -> Result<()> {
+        Ok(self.device.upload(self.image_address(lane), image)?)
+    }
+
+    /// Gives the room for staged pages back. No lane may run a machine that was staged.
+    ///
+    /// # Errors
+    /// When a call of the driver fails.
+    pub fn unstage(&mut self) -> Result<()> {
+        if self.staged != 0 {
+            self.staged = 0;
+            // Code from those frames is known by their numbers, which others get now.
+            self.drop_code()?;
+        }
+        Ok(())
     }
 
     /// Makes a stopped lane go on with this record.
@@ -402,14 +589,27 @@ impl<D: Device> Lanes<D> {
         self.launch("ncpu_hash", lanes.len() as u32)
     }
 
+    /// The state hashes of lanes.
+    ///
+    /// # Errors
+    /// When a call of the driver fails.
+    pub fn hashes(&mut self, lanes: &[u32]) -> Result<Vec<u128>> {
+        if lanes.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.hash(lanes)?;
+        let table = self.record_address(0) + offset_of!(Lane, hash) as u64;
+        let bytes = self.rows(table, size_of::<Lane>(), size_of::<u128>(), lanes)?;
+        Ok(bytes.as_chunks().0.iter().copied().map(u128::from_le_bytes).collect())
+    }
+
     /// A copy of a lane's machine on the host, in the template's pool.
     ///
     /// # Errors
     /// When the host has no memory for it, or a call of the driver fails.
     pub fn fetch(&mut self, lane: u32) -> Result<Machine> {
         let mut image = vec![0; self.layout.bytes()];
-        let at = self.record.images.addr() as u64 + u64::from(lane) * self.record.image_stride;
-        self.device.download(at, &mut image)?;
+        self.device.download(self.image_address(lane), &mut image)?;
         self.choose(&[lane])?;
         let mut failed = Ok(());
         let (pool, layout) = (Arc::clone(&self.pool), self.layout);
@@ -438,9 +638,6 @@ impl<D: Device> Lanes<D> {
     }
 }
 
-/// Pages gathered at a time.
-const GATHER: u64 = 2048;
-
 impl<D: Device> Drop for Lanes<D> {
     fn drop(&mut self) {
         for &address in &self.allocations {
@@ -450,17 +647,44 @@ impl<D: Device> Drop for Lanes<D> {
 }
 
 /// A machine's image with its frames numbered from 1, and these frames, with frame 0 first.
-fn flatten(machine: &mut Machine) -> (Vec<u8>, Vec<u8>) {
-    let mut image = machine.image().to_vec();
-    let table = machine.layout().page_table().start;
-    let mut frames = vec![0; PAGE_SIZE];
-    machine.with_kernel(|kernel| {
-        kernel.mem.for_each_page(|page, _, bytes| {
-            let number = (frames.len() / PAGE_SIZE) as u32;
-            let at = table + page.0 as usize * size_of::<Page>() + offset_of!(Page, frame);
-            image[at..at + 4].copy_from_slice(&number.to_le_bytes());
-            frames.extend_from_slice(bytes);
+struct Flat {
+    image: Vec<u8>,
+    frames: Vec<u8>,
+}
+
+impl Flat {
+    fn of(machine: &mut Machine) -> Flat {
+        let mut image = machine.image().to_vec();
+        let layout = *machine.layout();
+        let mut frames = vec![0; PAGE_SIZE];
+        machine.with_kernel(|kernel| {
+            kernel.mem.for_each_page(|page, _, bytes| {
+                let number = (frames.len() / PAGE_SIZE) as u32;
+                let at = frame_entry(&layout, page.0);
+                image[at..at + 4].copy_from_slice(&number.to_le_bytes());
+                frames.extend_from_slice(bytes);
+            });
         });
-    });
-    (image, frames)
+        Flat { image, frames }
+    }
+
+    /// How many frames there are, counting frame 0.
+    fn frames(&self) -> u32 {
+        (self.frames.len() / PAGE_SIZE) as u32
+    }
+
+    /// The frame at an entry of the page table, if it is in use.
+    fn frame(&self, entry: usize) -> Option<u32> {
+        let number = u32::from_le_bytes(*self.image[entry..].first_chunk()?);
+        (1..self.frames()).contains(&number).then_some(number)
+    }
+
+    fn bytes(&self, frame: u32) -> &[u8] {
+        &self.frames[frame as usize * PAGE_SIZE..][..PAGE_SIZE]
+    }
+}
+
+/// Where in an image the frame number of a physical page is.
+fn frame_entry(layout: &Layout, page: u32) -> usize {
+    layout.page_table().start + page as usize * size_of::<Page>() + offset_of!(Page, frame)
 }

@@ -6,16 +6,19 @@
 //! given and what becomes of their ends is decided here.
 //!
 //! - [`lanes`]      machines in device memory
+//! - [`batch`]      many machines with inputs of their own
 //! - [`single`]     one machine, driven like one on the host's processor
 //! - [`mod@open`]   the card
 //! - [`emulation`]  a device on the host's processor, for tests
 
+mod batch;
 mod emulation;
 mod error;
 mod lanes;
 mod open;
 mod single;
 
+pub use batch::{GpuBatch, plan_batch};
 pub use emulation::Emulation;
 pub use error::{GpuError, Result};
 pub use lanes::{Lanes, Plan, most_lanes};

@@ -71,6 +71,7 @@ impl<D: Device> GpuMachine<D> {
             lanes: 1,
             spread: false,
             frames: limits.pages.into(),
+            staged: 0,
             // A record that wraps round the ring's end comes in two parts.
             output: (limits.console as usize + OUTPUT_HEADER) as u64,
             has_folders: true,

@@ -20,6 +20,7 @@ fn ends_as_on_the_host(count: u32, spread: bool, slice: u32) {
         lanes: count,
         spread,
         frames: u64::from(count.next_multiple_of(32)) * 64,
+        staged: 0,
         output: 1 << 16,
         has_folders: false,
     };

@@ -46,6 +46,7 @@ fn compare(program: &[u32], limits: &[u64], pauses: bool) {
         lanes: limits.len() as u32,
         spread: true,
         frames: 32 * 64,
+        staged: 0,
         output: 0,
         has_folders: false,
     };

@@ -37,6 +37,15 @@ pub struct LaneFrameState {
     used: u32,
     /// Most frames ever in use at once.
     peak: u32,
+    /// 1 once there was no block for a frame.
+    starved: u32,
+}
+
+impl LaneFrameState {
+    /// Whether the lane has been refused a frame because of what others have taken.
+    pub const fn is_starved(&self) -> bool {
+        self.starved != 0
+    }
 }
 
 /// How many blocks of local frames there are and how many are taken.
@@ -146,7 +155,10 @@ impl LaneFrames {
                 if fresh >= self.limit {
                     return None;
                 }
-                self.block(fresh)?;
+                if self.block(fresh).is_none() {
+                    state.starved = 1;
+                    return None;
+                }
                 state.fresh = fresh;
                 fresh
             }

@@ -29,8 +29,9 @@ fn rows(lines: &[u8]) -> BTreeMap<u64, Value> {
     by_index
 }
 
+/// Runs a batch where no GPU is seen, whether there is one or not.
 fn batch(options: &[&str], program: &Path) -> Output {
-    ncpu().arg("batch").args(options).arg(program).output().unwrap()
+    ncpu().env("CUDA_VISIBLE_DEVICES", "").arg("batch").args(options).arg(program).output().unwrap()
 }
 
 #[test]
@@ -81,6 +82,36 @@ fn numbers_are_inputs_too() {
     // A block is 13 instructions, and 11 are around them.
     assert_eq!(report["instructions"], 3 * 24);
     assert!(text(&output.stderr).contains("3 machines in "));
+}
+
+#[test]
+fn lanes_give_what_the_processor_gives() {
+    let folder = Folder::new();
+    let program = folder.program("cat", CAT);
+    let lines = [
+        json!({"stdin": "text"}),
+        json!({"stdin": "x".repeat(50_000)}),
+        json!({"args": ["a"], "env": {"A": "b"}}),
+        json!({"files": {"/proc/no": ""}}),
+        json!({"id": "with a file", "stdin": "y", "files": {"/tmp/a": "b"}}),
+    ];
+    let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let file = folder.file("cases", lines.as_bytes());
+    let run = |engine| {
+        let options = ["--jsonl", file.to_str().unwrap(), "--engine", engine, "--report", "json"];
+        let output = batch(&[&options[..], &["--lanes", "3"]].concat(), &program);
+        assert_eq!(output.status.code(), Some(125));
+        (rows(&output.stdout), report(&output))
+    };
+    let (expected, _) = run("cpu");
+    let (found, report) = run("gpu-emulated");
+    assert_eq!(expected.len(), 5);
+    assert_eq!(found, expected);
+    assert_eq!((&report["engine"], &report["lanes"]), (&json!("gpu-emulated"), &json!(3)));
+    // Reads, writes and an exit: "x" comes in 13 blocks, which the rooms for output do not hold.
+    let gpu = &report["gpu"];
+    assert!(gpu["rounds"].as_u64() > Some(3) && gpu["host_stops"].as_u64() > Some(0), "{gpu}");
+    assert_eq!(gpu["system_calls"], (2 + 2) + (2 * 13 + 2) + 2 + (2 + 2));
 }
 
 #[test]
@@ -269,6 +300,7 @@ fn options_that_make_no_sense() {
         (&[range[0], range[1], "--out", "/no/such/folder/x"], "No such file"),
         (&[range[0], range[1], "--out", "x.parquet", "--resume"], "jsonl"),
         (&[range[0], range[1], "--engine", "gpu"], "--engine cpu"),
+        (&[range[0], range[1], "--engine", "gpu-emulated", "--lanes", "9999999"], "at most"),
         (&[range[0], range[1], "--alu", "neural"], "--alu native"),
     ];
     for (options, expected) in cases {

@@ -2,15 +2,14 @@
 
 use super::{
     BatchEngine, BatchError, Case, CaseStreams, Finished, Outcome, Rules, Sink, Summary, Template,
+    guarded,
 };
 use crate::drive::{self, drive};
 use crate::folders::Folders;
 use crate::hash::state_hash;
 use crate::machine::Machine;
 use ncpu_alu::NativeAlu;
-use std::any::Any;
 use std::num::NonZeroUsize;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Mutex, PoisonError};
@@ -160,17 +159,5 @@ fn finish(
         state_hash: state_hash(machine),
         stdout: streams.stdout,
         stderr: streams.stderr,
-    })
-}
-
-/// Keeps a panic from ending the batch, and gives its message.
-fn guarded<T>(f: impl FnOnce() -> T) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(f)).map_err(|panic| {
-        let panic: &(dyn Any + Send) = &*panic;
-        let text = panic
-            .downcast_ref::<String>()
-            .map(String::as_str)
-            .or_else(|| panic.downcast_ref::<&str>().copied());
-        format!("the machine panicked: {}", text.unwrap_or("no message"))
     })
 }

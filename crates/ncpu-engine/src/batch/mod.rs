@@ -10,20 +10,25 @@
 //! - [`template`]  from a case to a machine
 //! - [`streams`]   what such a machine sees as its standard streams
 //! - [`cpu`]       the engine of this computer's processor
+//! - [`panic`]     panics that are a case's end and not the batch's
 //!
 //! Not here: where cases come from and results go, which is up to the caller.
 
 mod cpu;
+mod panic;
 mod streams;
 mod template;
 
+pub use crate::drive::SLICE;
 pub use cpu::CpuBatch;
+pub use panic::guarded;
 pub use streams::CaseStreams;
 pub use template::{CaseError, Template};
 
 use crate::drive::Reason;
 use crate::machine::BootError;
 use ncpu_linux::Limits;
+use std::error::Error;
 use std::io;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -139,7 +144,7 @@ impl Captured {
     }
 
     /// Keeps of `more` what fits `limit`.
-    fn append(&mut self, more: &[u8], limit: usize) {
+    pub fn append(&mut self, more: &[u8], limit: usize) {
         let room = limit.saturating_sub(self.bytes.len()).min(more.len());
         self.bytes.extend_from_slice(&more[..room]);
         self.written += more.len() as u64;
@@ -200,9 +205,25 @@ pub enum BatchError {
     /// The host could not give threads.
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),
+    /// The engine cannot go on.
+    #[error(transparent)]
+    Engine(Box<dyn Error + Send + Sync>),
     /// A result could not be handed over.
     #[error(transparent)]
     Sink(io::Error),
+}
+
+/// What an engine with a device of its own has done so far.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceFigures {
+    /// The device and its driver, in one line.
+    pub device: String,
+    /// Rounds of its lanes.
+    pub rounds: u64,
+    /// System calls that the device has served.
+    pub system_calls: u64,
+    /// How often a machine stopped for something that only the host can do.
+    pub host_stops: u64,
 }
 
 /// Takes each end of a machine.
@@ -215,6 +236,11 @@ pub trait BatchEngine {
 
     /// How many machines run at a time.
     fn lanes(&self) -> usize;
+
+    /// Figures of its device, if it has one.
+    fn device(&self) -> Option<DeviceFigures> {
+        None
+    }
 
     /// Runs a machine for each case. Cases are taken as lanes become free, and each end goes to
     /// `sink` as it comes: both are called on the caller's thread. A case that fails is an end too.

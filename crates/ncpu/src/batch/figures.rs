@@ -1,7 +1,8 @@
 //! Counts of a batch, its report, and the progress bar.
 
+use crate::report::GpuFigures;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use ncpu_engine::batch::{BatchEngine, Finished, Outcome};
+use ncpu_engine::batch::{BatchEngine, DeviceFigures, Finished, Outcome};
 use serde::Serialize;
 use std::fmt;
 use std::io::IsTerminal;
@@ -107,6 +108,8 @@ pub(super) struct BatchReport {
     wall_seconds: f64,
     machines_per_second: f64,
     instructions_per_second: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gpu: Option<GpuFigures>,
 }
 
 impl BatchReport {
@@ -133,6 +136,10 @@ impl BatchReport {
             wall_seconds,
             machines_per_second: a_second(tally.all()),
             instructions_per_second: a_second(tally.instructions),
+            gpu: engine.device().map(|figures| {
+                let DeviceFigures { device, rounds, system_calls, host_stops } = figures;
+                GpuFigures { device, rounds, system_calls, host_stops }
+            }),
         }
     }
 
@@ -171,7 +178,13 @@ impl fmt::Display for BatchReport {
         line(f, "instructions", &self.instructions)?;
         line(f, "wall time", &format_args!("{:.3} s", self.wall_seconds))?;
         line(f, "machines a second", &format_args!("{:.1}", self.machines_per_second))?;
-        line(f, "speed", &format_args!("{:.1} MIPS", self.instructions_per_second / 1e6))
+        line(f, "speed", &format_args!("{:.1} MIPS", self.instructions_per_second / 1e6))?;
+        if let Some(GpuFigures { device, rounds, system_calls, host_stops }) = &self.gpu {
+            line(f, "GPU", device)?;
+            line(f, "rounds", rounds)?;
+            line(f, "calls served", &format_args!("{system_calls}, {host_stops} host stops"))?;
+        }
+        Ok(())
     }
 }
 

@@ -16,11 +16,12 @@ mod figures;
 mod parquet;
 mod results;
 
-use crate::cli::{BatchArguments, Engine};
+use crate::cli::BatchArguments;
 use crate::report;
 use crate::run::{Guest, check_execution, limits, status};
 use anyhow::Context;
 use cases::Source;
+use engine::Choice;
 use figures::{BatchReport, Progress, Tally};
 use ncpu_engine::batch::{BatchError, Finished, Rules, compact_limits};
 use results::{Earlier, Results};
@@ -38,10 +39,6 @@ const MOST_TOLD: u64 = 10;
 /// Runs a batch and returns the status to end with.
 pub(crate) fn batch(arguments: &BatchArguments) -> anyhow::Result<u8> {
     check_execution(&arguments.execution)?;
-    anyhow::ensure!(
-        matches!(arguments.execution.engine, Engine::Cpu | Engine::Auto),
-        "--engine gpu: no batches yet; use --engine cpu, which gives the same results"
-    );
     let (root, guest) = match Guest::open(&arguments.guest, &arguments.command, false)? {
         Ok(opened) => opened,
         Err(status) => return Ok(status),
@@ -53,11 +50,16 @@ pub(crate) fn batch(arguments: &BatchArguments) -> anyhow::Result<u8> {
         timeout: arguments.execution.timeout,
         output: arguments.output_limit,
     };
-    let mut engine = match engine::start(root, &guest, limits, rules, arguments.lanes)? {
+    let mut source = Source::open(arguments)?;
+    let choice = Choice {
+        engine: arguments.execution.engine,
+        lanes: arguments.lanes,
+        machines: source.count(),
+    };
+    let mut engine = match engine::start(root, &guest, limits, rules, choice)? {
         Ok(engine) => engine,
         Err(status) => return Ok(status),
     };
-    let mut source = Source::open(arguments)?;
     let (results, earlier) = results::open(arguments.out.as_deref(), arguments.resume)?;
     let signals = Signals::catch().context("cannot catch signals")?;
     let left = source.count().map(|count| count.saturating_sub(earlier.len()));
@@ -95,7 +97,10 @@ pub(crate) fn batch(arguments: &BatchArguments) -> anyhow::Result<u8> {
             return Err(error)
                 .with_context(|| format!("{}; the {written} results before are kept", name()));
         }
-        Err(error) => return Err(error.into()),
+        Err(error) => {
+            return Err(error)
+                .with_context(|| format!("the batch ended early, with {written} results kept"));
+        }
     }
     if let Some(error) = fatal.into_inner() {
         return Err(error.context(format!("the batch ended early, with {written} results kept")));

@@ -97,7 +97,8 @@ pub(crate) enum Clock {
 pub(crate) struct Execution {
     /// What executes the machine
     ///
-    /// The results are the same. For a single machine, auto takes the processor, which runs one faster.
+    /// The results are the same. For a single machine, auto takes the processor, which runs one faster;
+    /// for a batch, the GPU if there is one.
     #[arg(long, value_enum, default_value_t = Engine::Auto, help_heading = "Execution")]
     pub(crate) engine: Engine,
 
@@ -299,7 +300,7 @@ pub(crate) struct BatchArguments {
     #[arg(help_heading = "Results")]
     pub(crate) output_limit: usize,
 
-    /// Machines that run at a time [default: one for each processor core]
+    /// Machines that run at a time [default: one for each processor core, or as many as fit a GPU]
     ///
     /// On the processor, more than it has cores bring nothing, and so many are used at most. The
     /// results do not depend on it.

@@ -32,8 +32,8 @@ pub(super) const BATCH: &str = "\
 Run a program in many machines, each with an input of its own.
 
 All machines start as one that was booted with PROGRAM as `ncpu run` does it, but with small tables and \
-little memory, and so many of them run at a time as there are processor cores. When one ends, the next \
-input takes its place and its result is written: how it ended, what it wrote, its instruction count and \
+little memory, and so many of them run at a time as there are processor cores, or as fit a GPU. When \
+one ends, the next input takes its place and its result is written: how it ended, what it wrote, its instruction count and \
 its state hash. These are exactly those of `ncpu run` with this input, --mem and --limit.";
 
 pub(super) const AFTER_BATCH: &str = "\

@@ -1,0 +1,447 @@
+//! Batches on a GPU: a machine a lane.
+//!
+//! Cases wait until lanes are free, then as many lanes as there are get their machines and inputs in a
+//! few calls (a *wave*). All lanes go on in rounds. Those that have stopped have come to their end, whose
+//! output and hash are fetched together, or have filled their room for output and go on in the next
+//! round. Nothing else needs the host: the whole input is on the device from the start.
+//!
+//! - [`plan`]     how many lanes there are, and how much memory
+//! - [`pace`]     how many instructions a round has
+//! - [`running`]  what the host knows of a machine on a lane
+
+mod pace;
+mod plan;
+mod running;
+
+use crate::error::{GpuError, Result};
+use crate::lanes::{Lanes, Plan};
+use ncpu_cuda::{CudaError, Device};
+use ncpu_engine::batch::{
+    BatchEngine, BatchError, Case, CaseError, DeviceFigures, Finished, Rules, SLICE, Sink, Summary,
+    Template, guarded,
+};
+use ncpu_gpu_kernel::Lane;
+use ncpu_gpu_kernel::batch::{WARP, stop};
+use pace::Pace;
+pub use plan::plan_batch;
+use running::{Running, Waves, outcome};
+use std::collections::VecDeque;
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// Bytes of input that a wave has, unless a single case has more.
+const WAVE_BYTES: usize = 64 << 20;
+/// Most machines of a wave that are made on the host: it takes a millisecond each, for which the other
+/// lanes wait.
+const WAVE_OWN: usize = 32;
+/// A wave is made when one lane in so many is free, so that few calls make many machines.
+const WAVE_PART: usize = 16;
+
+/// Runs machines on the lanes of a device.
+pub struct GpuBatch<D: Device> {
+    template: Template,
+    rules: Rules,
+    lanes: Lanes<D>,
+    /// Whether lanes may have something left of a batch before.
+    used: bool,
+    calls: u64,
+    host_stops: u64,
+    name: &'static str,
+}
+
+impl<D: Device> GpuBatch<D> {
+    /// An engine with so many lanes, or as many as `cases` (if their number is known) and the device
+    /// suggest. The template's pool needs frames for the template and for one machine more.
+    ///
+    /// # Errors
+    /// When the device has not enough memory, or a call of the driver fails.
+    pub fn new(
+        device: D,
+        mut template: Template,
+        rules: Rules,
+        lanes: Option<NonZeroU32>,
+        cases: Option<u64>,
+    ) -> Result<GpuBatch<D>> {
+        let (free, _) = device.memory()?;
+        let plan = plan_batch(template.machine(), lanes.map(NonZeroU32::get), cases, free)?;
+        GpuBatch::planned(device, template, rules, &plan)
+    }
+
+    /// The same with lanes and memory as the plan says.
+    ///
+    /// # Errors
+    /// As [`GpuBatch::new`].
+    pub fn planned(
+        device: D,
+        mut template: Template,
+        rules: Rules,
+        plan: &Plan,
+    ) -> Result<GpuBatch<D>> {
+        let lanes = Lanes::new(device, template.machine(), plan)?;
+        Ok(GpuBatch { template, rules, lanes, used: false, calls: 0, host_stops: 0, name: "gpu" })
+    }
+}
+
+impl<D: Device> GpuBatch<D> {
+    /// The engine under another name than `gpu`, for reports.
+    pub fn named(self, name: &'static str) -> GpuBatch<D> {
+        GpuBatch { name, ..self }
+    }
+}
+
+impl<D: Device> BatchEngine for GpuBatch<D> {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn lanes(&self) -> usize {
+        self.lanes.count() as usize
+    }
+
+    fn device(&self) -> Option<DeviceFigures> {
+        Some(DeviceFigures {
+            device: self.lanes.device().describe(),
+            rounds: self.lanes.rounds(),
+            system_calls: self.calls,
+            host_stops: self.host_stops,
+        })
+    }
+
+    fn run(
+        &mut self,
+        cases: &mut dyn Iterator<Item = Case>,
+        stop: &AtomicBool,
+        sink: &mut Sink<'_>,
+    ) -> Result<Summary, BatchError> {
+        if std::mem::replace(&mut self.used, true) {
+            self.lanes.clear_all()?;
+        }
+        let width = self.lanes.count();
+        let mut work = Work {
+            cases: cases.fuse(),
+            sink,
+            stop,
+            waiting: VecDeque::new(),
+            running: (0..width).map(|_| None).collect(),
+            free: (0..width).rev().collect(),
+            count: 0,
+            own: 0,
+            width,
+            again: Vec::new(),
+            waves: Waves::default(),
+            deadlines: VecDeque::new(),
+            pace: Pace::new(),
+            summary: Summary::default(),
+            engine: self,
+        };
+        let result = work.until_over();
+        let summary = work.summary;
+        work.waves.free_all(work.engine.lanes.device());
+        result.map(|()| summary)
+    }
+}
+
+impl From<GpuError> for BatchError {
+    fn from(error: GpuError) -> BatchError {
+        BatchError::Engine(Box::new(error))
+    }
+}
+
+/// One batch on its way.
+struct Work<'w, 'c, 's, D: Device> {
+    engine: &'w mut GpuBatch<D>,
+    cases: std::iter::Fuse<&'w mut (dyn Iterator<Item = Case> + 'c)>,
+    sink: &'w mut Sink<'s>,
+    stop: &'w AtomicBool,
+    /// Cases that were taken and wait for a lane.
+    waiting: VecDeque<Case>,
+    /// Machines by lane.
+    running: Vec<Option<Running>>,
+    /// Lanes without a machine, the lowest last.
+    free: Vec<u32>,
+    /// Machines that run.
+    count: usize,
+    /// Those of them that were made on the host.
+    own: usize,
+    /// Lanes that are used, from 0 on.
+    width: u32,
+    /// Cases whose machines were refused memory that others had.
+    again: Vec<Case>,
+    waves: Waves,
+    /// When machines have had their time, in order: the lane, and the wave as which it got the machine.
+    deadlines: VecDeque<(Instant, u32, u64)>,
+    pace: Pace,
+    summary: Summary,
+}
+
+/// A machine that a lane is about to get.
+struct Start {
+    lane: u32,
+    case: Case,
+    /// The image, where the machine was made on the host.
+    image: Option<Vec<u8>>,
+}
+
+impl<D: Device> Work<'_, '_, '_, D> {
+    fn until_over(&mut self) -> Result<(), BatchError> {
+        loop {
+            if self.is_stopped() {
+                self.summary.stopped = true;
+                return Ok(());
+            }
+            self.start()?;
+            if self.count != 0 {
+                self.round()?;
+            } else if !self.again.is_empty() {
+                self.narrow()?;
+            } else if self.waiting.is_empty() {
+                match self.cases.next() {
+                    Some(case) => self.waiting.push_back(case),
+                    None => break,
+                }
+            }
+        }
+        self.summary.stopped = self.is_stopped();
+        Ok(())
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    fn hand_over(&mut self, finished: Finished) -> Result<(), BatchError> {
+        self.summary.finished += 1;
+        self.summary.instructions += finished.instructions;
+        (self.sink)(finished).map_err(BatchError::Sink)
+    }
+
+    /// Gives machines to free lanes, if it is worth it.
+    fn start(&mut self) -> Result<(), BatchError> {
+        let worth = (self.width as usize / WAVE_PART).max(1);
+        // Machines that were refused memory get it when the others are through.
+        if !self.again.is_empty() || self.count != 0 && self.free.len() < worth {
+            return Ok(());
+        }
+        self.free.sort_unstable_by(|a, b| b.cmp(a));
+        let mut wave = Vec::new();
+        let (mut bytes, mut own) = (0, 0);
+        while bytes < WAVE_BYTES && own < WAVE_OWN && !self.is_stopped() {
+            let Some(&lane) = self.free.last() else { break };
+            let Some(case) = self.waiting.pop_front().or_else(|| self.cases.next()) else { break };
+            let mut image = None;
+            if !Template::is_forked_for(&case) || !case.files.is_empty() {
+                image = match self.prepare(&case, !wave.is_empty())? {
+                    Prepared::Image(image) => Some(image),
+                    Prepared::Later => {
+                        self.waiting.push_front(case);
+                        break;
+                    }
+                    Prepared::Never(why) => {
+                        self.hand_over(Finished::failed(case.index, case.label, why))?;
+                        continue;
+                    }
+                };
+                own += 1;
+                self.own += 1;
+            }
+            bytes += case.input.len();
+            self.free.pop();
+            wave.push(Start { lane, case, image });
+        }
+        self.launch(wave)
+    }
+
+    /// Makes the machine of a case that is no mere fork, and puts what is its own on the device.
+    fn prepare(&mut self, case: &Case, is_wave_begun: bool) -> Result<Prepared, BatchError> {
+        let engine = &mut *self.engine;
+        if self.own == 0 && !is_wave_begun {
+            engine.lanes.unstage()?;
+        }
+        let template = &mut engine.template;
+        let made = guarded(|| template.prepare(case)).map_err(CaseFailure::Panic);
+        let mut machine = match made.and_then(|made| made.map_err(CaseFailure::Case)) {
+            Ok(machine) => machine,
+            Err(failure) => return Ok(Prepared::Never(failure.to_string())),
+        };
+        Ok(match engine.lanes.stage(&mut machine)? {
+            Some(image) => Prepared::Image(image),
+            None if self.own != 0 => Prepared::Later,
+            None => Prepared::Never(GpuError::NoRoom.to_string()),
+        })
+    }
+
+    /// Makes the machines of a wave.
+    fn launch(&mut self, mut wave: Vec<Start>) -> Result<(), BatchError> {
+        if wave.is_empty() {
+            return Ok(());
+        }
+        let lanes = &mut self.engine.lanes;
+        let input: Vec<u8> = wave.iter().flat_map(|start| &start.case.input).copied().collect();
+        let number = match self.waves.add(lanes.device(), &input, wave.len()) {
+            Ok(number) => number,
+            Err(CudaError::OutOfMemory { .. }) => return self.launch_less(wave),
+            Err(error) => return Err(GpuError::from(error).into()),
+        };
+        let mut input = self.waves.address(number);
+        let numbers: Vec<u32> = wave.iter().map(|start| start.lane).collect();
+        let limit = self.engine.rules.fuel.unwrap_or(u64::MAX);
+        let records: Vec<Lane> = wave
+            .iter()
+            .map(|start| {
+                let input_length = start.case.input.len() as u64;
+                let record = Lane {
+                    limit,
+                    stride: SLICE,
+                    input,
+                    input_length,
+                    input_ends: 1,
+                    ..Lane::default()
+                };
+                input += input_length;
+                record
+            })
+            .collect();
+        lanes.fork(&numbers, &records)?;
+        let deadline = self.engine.rules.timeout.map(|timeout| Instant::now() + timeout);
+        for Start { lane, case, image } in wave.drain(..) {
+            if let Some(image) = &image {
+                lanes.place(lane, image)?;
+            }
+            self.running[lane as usize] = Some(Running::new(case, number, image.is_some()));
+            self.count += 1;
+            self.deadlines.extend(deadline.map(|deadline| (deadline, lane, number)));
+        }
+        Ok(())
+    }
+
+    /// What happens when there is no memory for the input of a wave: half of it, or nothing before other
+    /// machines have ended.
+    fn launch_less(&mut self, mut wave: Vec<Start>) -> Result<(), BatchError> {
+        let rest = wave.split_off(wave.len() / 2);
+        let is_single = wave.is_empty();
+        for start in rest.into_iter().rev() {
+            self.own -= usize::from(start.image.is_some());
+            self.free.push(start.lane);
+            self.waiting.push_front(start.case);
+        }
+        if !is_single {
+            return self.launch(wave);
+        }
+        if self.count == 0
+            && let Some(case) = self.waiting.pop_front()
+        {
+            let why = GpuError::NoRoom.to_string();
+            self.hand_over(Finished::failed(case.index, case.label, why))?;
+        }
+        Ok(())
+    }
+
+    fn round(&mut self) -> Result<(), BatchError> {
+        self.cut_late()?;
+        let start = Instant::now();
+        let round = self.engine.lanes.round(self.pace.slice())?;
+        self.pace.after(&round, start.elapsed(), self.count as u32);
+        if round.stopped == 0 {
+            return Ok(());
+        }
+        let lanes = &mut self.engine.lanes;
+        let stopped = lanes.stopped(&round)?;
+        let records = lanes.records(&stopped)?;
+        let lengths = stopped.iter().zip(&records);
+        let lengths: Vec<_> = lengths.map(|(&lane, record)| (lane, record.output_length)).collect();
+        let outputs = lanes.outputs(&lengths)?;
+        let (mut full, mut ends) = (Vec::new(), Vec::new());
+        for ((&lane, record), output) in stopped.iter().zip(records).zip(outputs) {
+            let Some(running) = &mut self.running[lane as usize] else { continue };
+            running.take(&output, self.engine.rules.output);
+            if record.stop == stop::OUTPUT {
+                full.push(lane);
+            } else {
+                ends.push((lane, record));
+            }
+        }
+        if !full.is_empty() {
+            self.engine.host_stops += full.len() as u64;
+            lanes.resume_all(&full)?;
+        }
+        self.end(ends)
+    }
+
+    /// Has machines stop that have had their time.
+    fn cut_late(&mut self) -> Result<(), BatchError> {
+        let now = Instant::now();
+        let mut late = Vec::new();
+        while let Some(&(deadline, lane, wave)) = self.deadlines.front() {
+            let running = self.running[lane as usize].as_mut();
+            let running = running.filter(|running| running.wave == wave && !running.is_late);
+            if running.is_some() && deadline > now {
+                break;
+            }
+            self.deadlines.pop_front();
+            if let Some(running) = running {
+                running.is_late = true;
+                late.push(lane);
+            }
+        }
+        if !late.is_empty() {
+            self.engine.lanes.cut(&late)?;
+        }
+        Ok(())
+    }
+
+    /// Hands over machines that have come to their end, and frees their lanes.
+    fn end(&mut self, ends: Vec<(u32, Lane)>) -> Result<(), BatchError> {
+        let lanes = &mut self.engine.lanes;
+        let numbers: Vec<u32> = ends.iter().map(|&(lane, _)| lane).collect();
+        let hashes = lanes.hashes(&numbers)?;
+        for ((lane, record), state_hash) in ends.into_iter().zip(hashes) {
+            let Some(running) = self.running[lane as usize].take() else { continue };
+            self.engine.calls += record.calls;
+            self.waves.end(running.wave, self.engine.lanes.device());
+            self.count -= 1;
+            self.own -= usize::from(running.is_own);
+            if lane < self.width {
+                self.free.push(lane);
+            }
+            if !record.frames.is_starved() {
+                let outcome = outcome(&record, running.is_late);
+                self.hand_over(running.finished(outcome, record.total, state_hash))?;
+            } else if self.width > WARP {
+                self.again.push(running.case);
+            } else {
+                let Case { index, label, .. } = running.case;
+                self.hand_over(Finished::failed(index, label, GpuError::NoRoom.to_string()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives half as many lanes all the memory, for cases whose machines were refused some.
+    fn narrow(&mut self) -> Result<(), BatchError> {
+        self.engine.lanes.clear_all()?;
+        self.width = (self.width / 2).next_multiple_of(WARP);
+        self.free = (0..self.width).rev().collect();
+        self.waiting.extend(self.again.drain(..));
+        Ok(())
+    }
+}
+
+/// What has become of a case that is no mere fork.
+enum Prepared {
+    /// A machine with this image.
+    Image(Vec<u8>),
+    /// There is no room for it now.
+    Later,
+    /// There is no machine; why.
+    Never(String),
+}
+
+/// Why a machine could not be made.
+#[derive(Debug, thiserror::Error)]
+enum CaseFailure {
+    #[error(transparent)]
+    Case(CaseError),
+    #[error("{0}")]
+    Panic(String),
+}
