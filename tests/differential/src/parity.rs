@@ -55,11 +55,9 @@ impl Plan<'_> {
     /// Runs everything; a result for each row, in order.
     pub(crate) fn run<D: Device>(&self, guest: &mut Guest, device: D) -> Result<Vec<RowResult>> {
         let data = data_area();
-        let most = self.work.iter().map(|&(_, count)| count.min(BATCH as u64)).max().unwrap_or(0);
-        let longest = DATA_BYTES + 8 + most as usize * Case::BYTES;
         let machines: u64 = self.work.iter().map(|(_, count)| count.div_ceil(BATCH as u64)).sum();
         let count = machines.min(self.lanes.into()) as u32;
-        let mut lanes = guest.lanes(device, count, longest)?;
+        let (mut lanes, mut cpu) = (guest.on_lanes(device, count)?, guest.on_cpu()?);
         let rows = self.work.iter().map(|(source, _)| Mutex::new(RowResult::of(source.name())));
         let rows: Vec<_> = rows.collect();
         let mut jobs = self.jobs();
@@ -69,16 +67,17 @@ impl Plan<'_> {
                 break;
             }
             let inputs: Vec<_> = wave.iter().map(|job| lanes::input(&data, &job.cases)).collect();
-            let ours = lanes::on_lanes(&mut lanes, &inputs)?;
-            let cpu = guest.on_cpu(&inputs)?;
-            ensure!(ours.len() == wave.len() && cpu.len() == wave.len(), "a machine is missing");
+            let ours = lanes::ends(&mut lanes, &inputs)?;
+            let theirs = lanes::ends(&mut cpu, &inputs)?;
+            let is_whole = ours.len() == wave.len() && theirs.len() == wave.len();
+            ensure!(is_whole, "a machine is missing");
             let next = AtomicUsize::new(0);
             let worker = || -> Result<()> {
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(job) = wave.get(index) else { return Ok(()) };
                     let result = job
-                        .compare(&ours[index], &cpu[index], self.tools, &data)
+                        .compare(&ours[index], &theirs[index], self.tools, &data)
                         .context(job.source.name())?;
                     let row = rows[job.place].lock();
                     row.unwrap_or_else(PoisonError::into_inner).merge(&result);
