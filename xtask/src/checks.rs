@@ -34,6 +34,10 @@ const STEPS: &[(&str, &[&str])] = &[
     ("real programs, twice each", &["xtask", "scenarios", "run", "--suite", "smoke", "--twice"]),
     ("programs for many machines", &["xtask", "batch-check"]),
     ("instructions against qemu", &["run", "--release", "--locked", "-p", "differential"]),
+    (
+        "instructions on lanes",
+        &["run", "--release", "--locked", "-p", "differential", "--", "--engine", "lanes"],
+    ),
 ];
 
 /// Runs every step and stops at the first that fails.

@@ -1,6 +1,7 @@
 //! Comparing: scenarios run by `ncpu run`, their output held against the recording.
 
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Mutex;
@@ -191,7 +192,10 @@ fn examine(args: &Args, machine: &Machine, job: &Job) -> Option<(String, Duratio
         None => None,
         Some(engine) => {
             let other = Machine { engine: Some(engine.clone()), ..machine.clone() };
-            match other.run(&job.scenario, &[]) {
+            // One more shows that there are too many.
+            let fuel = args.up_to.map(|most| OsString::from((most + 1).to_string()));
+            let cut = fuel.iter().flat_map(|fuel| [OsStr::new("--fuel"), fuel]);
+            match other.run(&job.scenario, &cut.collect::<Vec<_>>()) {
                 Ok(run) => Some((format!("on {engine}"), run)),
                 Err(error) => return failed(error.context(format!("on {engine}"))),
             }

@@ -99,6 +99,12 @@ impl Scenario {
         }
     }
 
+    /// The script of a scenario that asks for nothing else than `sh`.
+    pub(crate) fn plain_script(&self) -> Option<&str> {
+        let is_plain = self.shell.is_none() && self.env.is_empty() && self.stdin.is_empty();
+        self.script.as_deref().filter(|_| is_plain)
+    }
+
     /// The whole environment in the guest, sorted by name.
     pub(crate) fn environment(&self) -> BTreeMap<&str, &str> {
         let mut environment: BTreeMap<&str, &str> = ENVIRONMENT.iter().copied().collect();
