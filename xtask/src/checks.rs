@@ -32,6 +32,22 @@ const STEPS: &[(&str, &[&str])] = &[
     ("release build", &["build", "--release", "--locked", "-p", "ncpu", "-p", "differential"]),
     ("guest programs", &["xtask", "guests", "--suite", "smoke"]),
     ("real programs, twice each", &["xtask", "scenarios", "run", "--suite", "smoke", "--twice"]),
+    (
+        "real programs on lanes, emulated",
+        &[
+            "xtask",
+            "scenarios",
+            "run",
+            "--suite",
+            "smoke",
+            "--sample",
+            "20",
+            "--engine",
+            "gpu-emulated",
+            "--beside",
+            "cpu",
+        ],
+    ),
     ("programs for many machines", &["xtask", "batch-check"]),
     ("instructions against qemu", &["run", "--release", "--locked", "-p", "differential"]),
     (

@@ -41,8 +41,9 @@ struct Module {
     entries: &'static [&'static str],
 }
 
-const MODULES: [Module; 3] = [
+const MODULES: [Module; 4] = [
     Module { name: "run", flags: &["-Copt-level=3"], entries: &["ncpu_execute"] },
+    Module { name: "alone", flags: &["-Copt-level=3"], entries: &["ncpu_execute_alone"] },
     Module { name: "exact", flags: &["-Copt-level=3"], entries: &["ncpu_execute_exactly"] },
     Module {
         name: "service",

@@ -30,6 +30,14 @@ impl Ptx {
         optimization: 4,
     };
 
+    /// The interpreter for one machine: `ncpu-gpu-kernel` with its feature `alone`.
+    pub const ALONE: Ptx = Ptx {
+        name: "alone",
+        text: Text::Xz(include_bytes!("../ptx/alone.ptx.xz")),
+        max_registers: None,
+        optimization: 4,
+    };
+
     /// The interpreter for exact numbers of instructions: `ncpu-gpu-kernel` with its feature `exact`.
     pub const EXACT: Ptx = Ptx {
         name: "exact",

@@ -61,12 +61,18 @@ entries! {
     /// Every lane executes.
     ncpu_execute "run" |batch, lane| {
         if lane < batch.whole_warps() {
-            execute::execute(batch, lane, state::RUN, &mut ());
+            execute::execute::<_, true>(batch, lane, state::RUN, &mut ());
+        }
+    };
+    /// Every lane executes, none waits for another: for a batch of one.
+    ncpu_execute_alone "alone" |batch, lane| {
+        if lane < batch.lanes {
+            execute::execute::<_, false>(batch, lane, state::RUN, &mut ());
         }
     };
     /// Every lane that is near its limit executes, and stops there, wherever that is.
     ncpu_execute_exactly "exact" |batch, lane| {
-        if lane < batch.whole_warps() {
+        if lane < batch.lanes {
             execute::execute_exactly(batch, lane);
         }
     };

@@ -1,38 +1,47 @@
 //! The rounds' first half: every lane executes guest instructions.
 
-use crate::batch::{self, Batch, LIFTS, state};
+use crate::batch::{Batch, LIFTS, Lane, state};
 use crate::exit;
 use core::sync::atomic::Ordering;
 use ncpu_alu::NativeAlu;
 use ncpu_machine::code::CodeSource;
-use ncpu_machine::{Core, Exit, Lane, Observer, StopAfter, interpret};
+use ncpu_machine::{Core, Exit, Observer, StopAfter, interpret};
 
 /// Executes up to a round's instructions of the lane's slice, and none after the lane's limit, if that is
 /// what the lane is to do.
 ///
 /// # Safety
-/// As for [`execute`].
+/// The batch must be complete, and no other thread may use the lane.
 #[inline(always)]
 pub unsafe fn execute_exactly(batch: &Batch, lane: u32) {
     // SAFETY: the caller's promise.
     unsafe {
         let record = batch.record(lane);
         let left = record.limit.saturating_sub(record.total + record.retired);
-        execute(batch, lane, state::EXACT, &mut StopAfter(left));
+        execute::<_, false>(batch, lane, state::EXACT, &mut StopAfter(left));
     }
 }
 
-/// Executes up to a round's instructions of the lane's slice if its state is `wanted`.
+/// Executes up to a round's instructions of the lane's slice if its state is `wanted`; `MEET` is
+/// [`interpret`]'s.
 ///
 /// # Safety
-/// The batch must be complete, and no other thread may use the lane. All lanes of a warp must do this at
-/// the same time.
+/// The batch must be complete, and no other thread may use the lane. With `MEET`, all lanes of a warp must
+/// do this at the same time.
 #[inline(always)]
-pub unsafe fn execute<O: Observer>(batch: &Batch, lane: u32, wanted: u32, observer: &mut O) {
+pub unsafe fn execute<O: Observer, const MEET: bool>(
+    batch: &Batch,
+    lane: u32,
+    wanted: u32,
+    observer: &mut O,
+) {
     // SAFETY: the caller's promise. The registers are copied, as a lane's own memory is faster.
     unsafe {
         let record = batch.record(lane);
         let active = record.state == wanted;
+        if !MEET && !active {
+            return;
+        }
         let place = batch.core(lane, if active { record.task } else { 0 });
         let mut core = Core::default();
         if active {
@@ -42,15 +51,8 @@ pub unsafe fn execute<O: Observer>(batch: &Batch, lane: u32, wanted: u32, observ
         let left = record.budget.saturating_sub(record.retired);
         let budget = left.min(u64::from(batch.slice));
         let counter = record.counter + record.retired;
-        // All lanes of a warp take part.
-        let outcome = interpret::<_, _, true>(
-            &mut core,
-            &mut mem,
-            &NativeAlu,
-            observer,
-            budget,
-            counter,
-            Lane { active, alone: batch.lanes == 1 },
+        let outcome = interpret::<_, _, true, MEET>(
+            &mut core, &mut mem, &NativeAlu, observer, budget, counter, active,
         );
         if !active {
             return;
@@ -98,7 +100,7 @@ unsafe fn copy_core(to: *mut Core, from: *const Core) {
     }
 }
 
-fn finish(record: &mut batch::Lane) {
+fn finish(record: &mut Lane) {
     record.state = state::SERVE;
     record.pending = 1;
 }

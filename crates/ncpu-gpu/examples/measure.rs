@@ -36,6 +36,7 @@ fn main() {
             ..Ptx::SERVICE
         },
         Ptx::EXACT,
+        Ptx::ALONE,
     ];
     for count in counts {
         let start = Instant::now();

@@ -356,9 +356,10 @@ impl<D: Device> Lanes<D> {
         }
         let at = self.record.round.addr() as u64;
         self.device.fill(at, 0, size_of::<Round>() as u64)?;
-        self.launch("ncpu_execute", self.record.whole_warps())?;
+        let execute = if self.lanes == 1 { "ncpu_execute_alone" } else { "ncpu_execute" };
+        self.launch(execute, self.record.whole_warps())?;
         if self.exact {
-            self.launch("ncpu_execute_exactly", self.record.whole_warps())?;
+            self.launch("ncpu_execute_exactly", self.lanes)?;
         }
         self.launch("ncpu_serve", self.lanes)?;
         let mut round = Round::default();

@@ -6,10 +6,11 @@ use crate::error::{GpuError, Result};
 use crate::lanes::{Lanes, Plain, Plan};
 use ncpu_cuda::Device;
 use ncpu_engine::{Driven, Fault, Folders, Machine, Status};
-use ncpu_gpu_kernel::batch::stop;
-use ncpu_gpu_kernel::{Exchange, Lane, serving};
+use ncpu_gpu_kernel::batch::{state, stop};
+use ncpu_gpu_kernel::{Exchange, Lane, exit, serving};
 use ncpu_linux::Stop;
 use ncpu_linux::tty::console;
+use ncpu_machine::{Exit, Outcome};
 use std::time::{Duration, Instant};
 
 /// The lane that the machine is.
@@ -46,6 +47,8 @@ pub struct GpuMachine<D: Device> {
     lanes: Lanes<D>,
     /// The lane's record, with what the machine was told since it stopped.
     record: Lane,
+    /// Whether the lane goes on with that, or failed to.
+    runs: bool,
     status: Status,
     /// Output that the lane has shown, in records.
     output: Vec<u8>,
@@ -103,6 +106,7 @@ impl<D: Device> GpuMachine<D> {
         Ok(GpuMachine {
             lanes,
             record,
+            runs: false,
             status,
             output,
             input: Vec::new(),
@@ -138,7 +142,8 @@ impl<D: Device> GpuMachine<D> {
     }
 
     /// A copy of the machine on the host, in the pool of the machine that it was made of. What the
-    /// machine was told since it last stopped has happened to the copy.
+    /// machine was told since it last stopped has happened to the copy. If a call of the driver has
+    /// failed, the copy is as far as the lane has come.
     ///
     /// # Errors
     /// When the host has no memory for it, or a call of the driver fails.
@@ -149,9 +154,17 @@ impl<D: Device> GpuMachine<D> {
             requests: self.answers.as_ptr().expose_provenance() as u64,
             ..self.record
         };
+        let lane = self.lanes.lane(LANE)?;
         machine.with_kernel(|kernel| {
-            // SAFETY: the record leads to the input and the answers, which are as long as it says.
-            unsafe { serving::obey(&mut record, kernel) };
+            let is_cut = matches!(lane.state, state::RUN | state::EXACT);
+            if is_cut || lane.pending != 0 {
+                let exit = if is_cut { Exit::Budget } else { exit::decode(lane.exit) };
+                let outcome = Outcome { exit, retired: lane.retired, uops: lane.uops };
+                kernel.complete(lane.task as usize, &outcome);
+            } else if !self.runs || lane.state == state::SERVE {
+                // SAFETY: the record leads to the input and the answers, as long as it says.
+                unsafe { serving::obey(&mut record, kernel) };
+            }
             console::set_live(kernel, false);
         });
         Ok(machine)
@@ -166,6 +179,7 @@ impl<D: Device> GpuMachine<D> {
         for (at, answer) in (self.requests_at..).step_by(size_of::<Exchange>()).zip(&self.answers) {
             device.upload(at, answer.bytes())?;
         }
+        self.runs = true;
         self.lanes.resume(LANE, &self.record)
     }
 
@@ -218,6 +232,7 @@ impl<D: Device> GpuMachine<D> {
             Lane { input_length: 0, input_taken: 0, input_ends: 0, request_count: 0, ..record };
         self.input.clear();
         self.answers.clear();
+        self.runs = false;
         Ok(())
     }
 }

@@ -1,10 +1,14 @@
 //! One machine on the emulated device does what it does on the host's processor.
 
+#![allow(unsafe_code)]
+
 #[path = "../../ncpu-engine/tests/support/mod.rs"]
 mod support;
 
+use ncpu_cuda::{CudaError, Device, Failure, Mark, Result as CudaResult};
 use ncpu_engine::{Folders, Host, Input, Machine, Reason, Rules, drive_machine, state_hash};
 use ncpu_gpu::{Emulation, GpuMachine};
+use std::cell::Cell;
 use std::io;
 use std::time::Duration;
 use support::{INSTRUCTIONS, PROGRAM, booted, finish, pool, pool_of};
@@ -174,5 +178,155 @@ fn input_and_output_pass_as_on_the_host() {
         assert!(matches!(reason, Reason::Ended(0)), "{reason:?}");
         assert!(host.output == input);
         assert_eq!(figures(&mut machine.fetch().unwrap()), figures(&mut expected), "{piece}");
+    }
+}
+
+/// Writes "hello\n", then branches to itself.
+const HELLO_FOREVER: &[u32] = &[
+    0xd280_0020, // mov x0, #1
+    0x1000_00a1, // adr x1, message
+    0xd280_00c2, // mov x2, #6
+    0xd280_0808, // mov x8, #64 (write)
+    0xd400_0001, // svc #0
+    0x1400_0000, // b .
+    0x6c6c_6568, // message: "hello\n"
+    0x0000_0a6f,
+];
+
+/// A host whose user leaves while the machine is busy.
+struct Leaving;
+
+impl Host for Leaving {
+    fn output(&mut self, _: u8, _: &[u8]) -> io::Result<()> {
+        Ok(())
+    }
+    fn input(&mut self, _: &mut [u8], _: Option<Duration>) -> io::Result<Input> {
+        Ok(Input::End)
+    }
+    fn poll_input(&mut self, _: &mut [u8]) -> io::Result<Input> {
+        Ok(Input::Quit)
+    }
+    fn has_news(&mut self, _: usize) -> io::Result<bool> {
+        Ok(true)
+    }
+}
+
+#[test]
+fn a_host_with_news_does_not_wait_for_the_slice() {
+    let mut machine = uploaded(booted(&pool(HELLO_FOREVER)));
+    let folders = &mut Folders::default();
+    let reason = drive_machine(&mut machine, &mut Leaving, folders, Rules::default()).reason;
+    assert!(matches!(reason, Reason::Quit), "{reason:?}");
+    let mut fetched = machine.fetch().unwrap();
+    // What it would have been at the end of the first slice. (It does not get there in 5 ms.)
+    assert!(figures(&mut fetched).0 < SLICE);
+}
+
+/// A device that fails at a launch. Its memory can still be read if `answers`.
+struct Failing {
+    device: Emulation,
+    launches: Cell<u32>,
+    answers: bool,
+}
+
+impl Failing {
+    fn failure() -> CudaError {
+        CudaError::Launch {
+            kernel: "ncpu_serve",
+            failure: Failure {
+                call: "cuLaunchKernel",
+                code: 719,
+                name: "CUDA_ERROR_LAUNCH_FAILED".into(),
+                text: "unspecified launch failure".into(),
+            },
+        }
+    }
+}
+
+impl Device for Failing {
+    fn describe(&self) -> String {
+        self.device.describe()
+    }
+    fn memory(&self) -> CudaResult<(u64, u64)> {
+        self.device.memory()
+    }
+    fn alloc(&self, bytes: u64) -> CudaResult<u64> {
+        self.device.alloc(bytes)
+    }
+    fn free(&self, address: u64) {
+        self.device.free(address);
+    }
+    fn upload(&self, to: u64, bytes: &[u8]) -> CudaResult<()> {
+        self.device.upload(to, bytes)
+    }
+    fn download(&self, from: u64, bytes: &mut [u8]) -> CudaResult<()> {
+        if self.launches.get() == 0 && !self.answers {
+            return Err(Failing::failure());
+        }
+        self.device.download(from, bytes)
+    }
+    fn download_2d(
+        &self,
+        from: u64,
+        pitch: usize,
+        width: usize,
+        rows: usize,
+        to: &mut [u8],
+    ) -> CudaResult<()> {
+        self.device.download_2d(from, pitch, width, rows, to)
+    }
+    fn fill(&self, at: u64, byte: u8, bytes: u64) -> CudaResult<()> {
+        self.device.fill(at, byte, bytes)
+    }
+    unsafe fn launch(
+        &self,
+        entry: &'static str,
+        threads: u32,
+        block: u32,
+        parameter: u64,
+    ) -> CudaResult<()> {
+        let left = self.launches.get();
+        if left == 0 && entry.starts_with("ncpu_execute") {
+            return Err(Failing::failure());
+        }
+        self.launches.set(left.saturating_sub(1));
+        // SAFETY: the caller's promise.
+        unsafe { self.device.launch(entry, threads, block, parameter) }
+    }
+    fn synchronize(&self) -> CudaResult<()> {
+        self.device.synchronize()
+    }
+    fn mark(&self) -> CudaResult<Mark> {
+        self.device.mark()
+    }
+    fn elapsed(&self, from: &Mark, to: &Mark) -> CudaResult<f32> {
+        self.device.elapsed(from, to)
+    }
+}
+
+#[test]
+fn a_failed_device_is_a_reason_and_what_it_still_has_can_be_fetched() {
+    for answers in [true, false] {
+        let device = Failing { device: Emulation::default(), launches: Cell::new(60), answers };
+        let mut template = booted(&pool_of(HELLO_FOREVER, 8 * 256));
+        let mut machine = GpuMachine::new(device, &mut template, false).unwrap();
+        let mut host = Tape::new(b"", 1);
+        let folders = &mut Folders::default();
+        let reason = drive_machine(&mut machine, &mut host, folders, Rules::default()).reason;
+        let Reason::Engine(error) = reason else { panic!("{reason:?}") };
+        assert!(error.to_string().contains("cuLaunchKernel"), "{error}");
+        match machine.fetch() {
+            Ok(mut fetched) => {
+                assert!(answers);
+                // The write, and the instructions before it.
+                assert!(figures(&mut fetched).0 >= 5);
+                let rules = Rules { fuel: Some(30_000_000), ..Rules::default() };
+                let (_, rest) = support::go_on(&mut fetched, rules);
+                let (_, output) = support::go_on(&mut template, rules);
+                assert_eq!([host.output, rest].concat(), output);
+                assert_eq!(figures(&mut fetched), figures(&mut template));
+            }
+            Err(error) => assert!(!answers, "{error}"),
+        }
     }
 }

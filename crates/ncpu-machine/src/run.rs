@@ -66,8 +66,8 @@ pub fn run<A: Alu, O: Observer>(
     let (mut retired, mut uops) = (0, 0);
     loop {
         let (budget, counter) = (budget.saturating_sub(retired), counter.wrapping_add(retired));
-        let lane = Lane { active: true, alone: true };
-        let outcome = interpret::<A, O, false>(core, mem, alu, observer, budget, counter, lane);
+        let outcome =
+            interpret::<A, O, false, false>(core, mem, alu, observer, budget, counter, true);
         retired += outcome.retired;
         uops += outcome.uops;
         match outcome.exit {
@@ -78,37 +78,28 @@ pub fn run<A: Alu, O: Observer>(
     }
 }
 
-/// A lane's part in [`interpret`].
-#[derive(Clone, Copy, Debug)]
-pub struct Lane {
-    /// Whether it has something to execute.
-    pub active: bool,
-    /// Whether no other lane of the warp has.
-    pub alone: bool,
-}
-
 /// Most instructions that [`interpret`] executes, so that it can count in 32 bits.
 const MOST: u64 = 1 << 24;
 
 /// As [`run`], but returns for code that has not been lifted, and after some million instructions. `SPREAD` says whether the memory's tables
 /// are spread ([`crate::words`]), because the machine is one of the lanes of a warp.
 ///
-/// The lanes of a warp meet before every micro-op: those that execute the same one execute it together,
-/// wherever their ways have parted before. So all of them have to call this at the same time, active or
-/// not, and none returns before the last one can.
+/// With `MEET`, the lanes of a warp meet before every micro-op: those that execute the same one execute
+/// it together, wherever their ways have parted before. So all of them have to call this at the same
+/// time, `active` or not, and none returns before the last one can.
 ///
 /// # Panics
 /// When `SPREAD` is not what the memory's tables are.
 // Inlined so that a GPU's compiler sees that the registers are a thread's own memory.
 #[inline(always)]
-pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
+pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
     core: &mut Core,
     mem: &mut Mem<'_>,
     alu: &A,
     observer: &mut O,
     budget: u64,
     counter: u64,
-    lane: Lane,
+    active: bool,
 ) -> Outcome {
     let regs: *mut u64 = core.slots.as_mut_ptr();
     assert!(mem.tlb.is_spread() == SPREAD);
@@ -124,6 +115,8 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
     let mut trail = 0u32;
     // Its number, which has 27 bits.
     let mut page = 0u32;
+    // The flags, whose slot is up to date where others look at it.
+    let mut nzcv = core.slots[slot::NZCV as usize];
     let mut code = mem.code.nowhere();
     let mut ip: *const Uop = code.uops();
 
@@ -162,7 +155,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
         () => {
             if SPREAD {
                 // SAFETY: `ip` is a micro-op of the page, or follows its end, where the store has room.
-                ahead = unsafe { fetch(ip) };
+                ahead = unsafe { fetch(ip, ahead) };
             }
         };
     }
@@ -171,8 +164,8 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
     const REST: [u64; 2] = [Op::Rest as u64, 0];
     const ENTER: [u64; 2] = [Op::Enter as u64, 0];
     let mut result = Outcome { exit: Exit::Budget, retired: 0, uops: 0 };
-    let mut running = lane.active;
-    if SPREAD {
+    let mut running = active;
+    if MEET {
         ahead = if running { ENTER } else { REST };
     }
 
@@ -212,12 +205,15 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
                 fetch_ahead!();
             };
         }
-        if !SPREAD {
-            enter!(|outcome| return outcome);
+        if !MEET {
+            enter!(|outcome| {
+                set!(slot::NZCV, nzcv);
+                return outcome;
+            });
         }
 
         loop {
-            if SPREAD && !(if lane.alone { running } else { any_lane(running) }) {
+            if MEET && !any_lane(running) {
                 return result;
             }
             // SAFETY: `ip` stays within the page's micro-ops: branch targets come from the entry
@@ -249,7 +245,8 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
             macro_rules! finish {
                 ($outcome:expr) => {{
                     let outcome = $outcome;
-                    if !SPREAD {
+                    set!(slot::NZCV, nzcv);
+                    if !MEET {
                         return outcome;
                     }
                     // Volatile, so that it stays in memory: it would be in the registers all the time.
@@ -285,7 +282,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
             // Goes on in the page of `core.pc`.
             macro_rules! go_on_elsewhere {
                 () => {{
-                    if !SPREAD {
+                    if !MEET {
                         continue 'fetch;
                     }
                     (ahead, ip) = (ENTER, this);
@@ -330,7 +327,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
             }
             macro_rules! holds {
                 ($mask:expr) => {
-                    ($mask >> get!(slot::NZCV)) & 1 != 0
+                    ($mask >> nzcv) & 1 != 0
                 };
             }
             macro_rules! a {
@@ -348,20 +345,28 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
                     set!(u.rd, $value)
                 };
             }
+            // Comparisons have no use for the value, and a lane's stores are dear.
+            macro_rules! d_of_flags {
+                ($value:expr) => {
+                    if !SPREAD || u.rd != slot::SINK {
+                        set!(u.rd, $value);
+                    }
+                };
+            }
             macro_rules! d_flags {
                 ($result:expr) => {{
-                    let (value, nzcv) = $result;
-                    set!(u.rd, value);
-                    set!(slot::NZCV, nzcv);
+                    let (value, flags) = $result;
+                    d_of_flags!(value);
+                    nzcv = flags;
                 }};
             }
             // The end of a fused comparison and branch. The pair counts as two micro-ops: the fused
             // one and one that is skipped or, when the branch is taken, one more than the distance.
             macro_rules! flags_then_branch {
                 ($result:expr) => {{
-                    let (value, nzcv) = $result;
-                    set!(u.rd, value);
-                    set!(slot::NZCV, nzcv);
+                    let (value, flags) = $result;
+                    d_of_flags!(value);
+                    nzcv = flags;
                     if (u.imm >> 48) >> nzcv & 1 != 0 {
                         trail = trail.wrapping_add(UOP);
                         go_in!(u.imm);
@@ -465,6 +470,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
                 }
                 if u.at & Uop::FIRST != 0 {
                     core.pc = pc!(u.index());
+                    set!(slot::NZCV, nzcv);
                     if observer.insn(core) == Flow::Stop {
                         stop!(Exit::Stopped);
                     }
@@ -519,21 +525,21 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
                 Op::SubSW => d_flags!(alu.add_with_carry32(a!(), alu.not(b!()), true)),
                 Op::SubSI => d_flags!(alu.add_with_carry(a!(), alu.not(u.imm), true)),
                 Op::SubSIW => d_flags!(alu.add_with_carry32(a!(), alu.not(u.imm), true)),
-                Op::Adc => d!(alu.add_with_carry(a!(), b!(), get!(slot::NZCV) & 2 != 0).0),
-                Op::AdcW => d!(alu.add_with_carry32(a!(), b!(), get!(slot::NZCV) & 2 != 0).0),
-                Op::AdcS => d_flags!(alu.add_with_carry(a!(), b!(), get!(slot::NZCV) & 2 != 0)),
-                Op::AdcSW => d_flags!(alu.add_with_carry32(a!(), b!(), get!(slot::NZCV) & 2 != 0)),
+                Op::Adc => d!(alu.add_with_carry(a!(), b!(), nzcv & 2 != 0).0),
+                Op::AdcW => d!(alu.add_with_carry32(a!(), b!(), nzcv & 2 != 0).0),
+                Op::AdcS => d_flags!(alu.add_with_carry(a!(), b!(), nzcv & 2 != 0)),
+                Op::AdcSW => d_flags!(alu.add_with_carry32(a!(), b!(), nzcv & 2 != 0)),
                 Op::Sbc => {
-                    d!(alu.add_with_carry(a!(), alu.not(b!()), get!(slot::NZCV) & 2 != 0).0)
+                    d!(alu.add_with_carry(a!(), alu.not(b!()), nzcv & 2 != 0).0)
                 }
                 Op::SbcW => {
-                    d!(alu.add_with_carry32(a!(), alu.not(b!()), get!(slot::NZCV) & 2 != 0).0)
+                    d!(alu.add_with_carry32(a!(), alu.not(b!()), nzcv & 2 != 0).0)
                 }
                 Op::SbcS => {
-                    d_flags!(alu.add_with_carry(a!(), alu.not(b!()), get!(slot::NZCV) & 2 != 0))
+                    d_flags!(alu.add_with_carry(a!(), alu.not(b!()), nzcv & 2 != 0))
                 }
                 Op::SbcSW => {
-                    d_flags!(alu.add_with_carry32(a!(), alu.not(b!()), get!(slot::NZCV) & 2 != 0))
+                    d_flags!(alu.add_with_carry32(a!(), alu.not(b!()), nzcv & 2 != 0))
                 }
                 Op::And => d!(alu.and(a!(), b!())),
                 Op::Or => d!(alu.or(a!(), b!())),
@@ -624,22 +630,21 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
                 Op::Csneg => d!(if holds!(u.imm) { a!() } else { alu.sub(0, b!()) }),
                 Op::CsnegW => d!(low(if holds!(u.imm) { a!() } else { alu.sub(0, b!()) })),
                 Op::Ccmp | Op::CcmpW | Op::Ccmn | Op::CcmnW => {
-                    let nzcv = if holds!(u.imm) {
+                    nzcv = if holds!(u.imm) {
                         scalar::compare_flags(alu, u.op, a!(), b!())
                     } else {
                         u.rc as u64
                     };
-                    set!(slot::NZCV, nzcv);
                 }
-                Op::Cfinv => set!(slot::NZCV, get!(slot::NZCV) ^ 2),
+                Op::Cfinv => nzcv ^= 2,
                 Op::Rmif => {
                     let taken = alu.ror(a!(), u.rc as u64) & u.imm;
-                    set!(slot::NZCV, get!(slot::NZCV) & !u.imm | taken);
+                    nzcv = nzcv & !u.imm | taken;
                 }
-                Op::Setf8 => set!(slot::NZCV, scalar::set_flags(get!(slot::NZCV), a!(), 8)),
-                Op::Setf16 => set!(slot::NZCV, scalar::set_flags(get!(slot::NZCV), a!(), 16)),
-                Op::ReadNzcv => d!(get!(slot::NZCV) << 28),
-                Op::WriteNzcv => set!(slot::NZCV, a!() >> 28 & 15),
+                Op::Setf8 => nzcv = scalar::set_flags(nzcv, a!(), 8),
+                Op::Setf16 => nzcv = scalar::set_flags(nzcv, a!(), 16),
+                Op::ReadNzcv => d!(nzcv << 28),
+                Op::WriteNzcv => nzcv = a!() >> 28 & 15,
                 Op::ReadCounter => {
                     let done = budget - (clock - i32::from(u.index()));
                     d!(mem.counter.wrapping_add(done as u64));
@@ -971,8 +976,6 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
                 | Op::FPair
                 | Op::FAcross
                 | Op::FMulAdd
-                | Op::FCompare
-                | Op::FCompareCond
                 | Op::FConvert
                 | Op::FConvertLong
                 | Op::FConvertNarrow
@@ -980,6 +983,12 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
                 | Op::IntToF
                 | Op::FToX
                 | Op::XToF => exec::float(alu, slots!(), whole),
+
+                Op::FCompare | Op::FCompareCond => {
+                    set!(slot::NZCV, nzcv);
+                    exec::float(alu, slots!(), whole);
+                    nzcv = get!(slot::NZCV);
+                }
 
                 Op::SubSCondIn => {
                     flags_then_branch!(alu.add_with_carry(a!(), alu.not(b!()), true))
@@ -999,21 +1008,22 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool>(
 }
 
 /// The words of a micro-op, in one access of the GPU's read-only path: no interpreter runs while code is
-/// written.
+/// written. They come into the registers that the words before are in, which keeps the compiler from
+/// moving them there, and waiting for them, at once.
 ///
 /// # Safety
 /// `ip` must be valid for reading.
 #[inline(always)]
-unsafe fn fetch(ip: *const Uop) -> [u64; 2] {
+unsafe fn fetch(ip: *const Uop, _before: [u64; 2]) -> [u64; 2] {
     #[cfg(target_arch = "nvptx64")]
     {
-        let (low, high);
+        let [mut low, mut high] = _before;
         // SAFETY: the caller's promise; code is in global memory.
         unsafe {
             core::arch::asm!(
                 "ld.global.nc.v2.b64 {{{low}, {high}}}, [{ip}];",
-                low = out(reg64) low,
-                high = out(reg64) high,
+                low = inout(reg64) low,
+                high = inout(reg64) high,
                 ip = in(reg64) ip,
                 options(pure, readonly, nostack),
             );

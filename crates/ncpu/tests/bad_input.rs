@@ -134,7 +134,6 @@ fn options_that_make_no_sense() {
         (&["-v", "/no/such/file:/mnt"], "No such file"),
         (&["-v", "/tmp"], "HOST:GUEST"),
         (&["-v", "/tmp:relative"], "absolute"),
-        (&["--engine", "gpu"], "--engine cpu"),
         (&["--alu", "neural"], "--alu native"),
         (&["--engine", "abacus"], "possible values"),
         (&["--snapshot-at", "1"], "--snapshot"),

@@ -19,6 +19,33 @@ use support::{CAT, FOREVER, Folder, HELLO, ncpu};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Makes a test for each engine of each function.
+macro_rules! on_every_engine {
+    ($($test:ident)*) => {
+        mod on_the_processor {
+            $(#[test]
+            fn $test() {
+                super::$test("cpu");
+            })*
+        }
+        mod on_an_emulated_gpu {
+            $(#[test]
+            fn $test() {
+                super::$test("gpu-emulated");
+            })*
+        }
+    };
+}
+
+on_every_engine! {
+    the_terminal_is_restored_after_a_program
+    keys_reach_the_guest_whose_terminal_echoes_them
+    control_c_interrupts_a_busy_guest
+    the_escape_ends_a_guest_that_does_not_listen
+    signals_to_the_command_end_it_and_restore_the_terminal
+    a_new_size_arrives
+}
+
 /// `ncpu run -it` of a program at a terminal of its own.
 struct Session {
     keys: File,
@@ -29,7 +56,7 @@ struct Session {
 }
 
 impl Session {
-    fn start(program: &Path) -> Session {
+    fn start(engine: &str, program: &Path) -> Session {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
@@ -37,7 +64,7 @@ impl Session {
         let slave = || open(name.as_c_str(), OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
         let terminal = slave();
         let child = ncpu()
-            .args(["run", "-it"])
+            .args(["run", "-it", "--engine", engine])
             .arg(program)
             .stdin(slave())
             .stdout(slave())
@@ -103,18 +130,16 @@ impl Session {
     }
 }
 
-#[test]
-fn the_terminal_is_restored_after_a_program() {
+fn the_terminal_is_restored_after_a_program(engine: &str) {
     let folder = Folder::new();
-    let mut session = Session::start(&folder.program("hello", HELLO));
+    let mut session = Session::start(engine, &folder.program("hello", HELLO));
     session.wait_for_text("hello\r\n");
     assert_eq!(session.end().code(), Some(7));
 }
 
-#[test]
-fn keys_reach_the_guest_whose_terminal_echoes_them() {
+fn keys_reach_the_guest_whose_terminal_echoes_them(engine: &str) {
     let folder = Folder::new();
-    let mut session = Session::start(&folder.program("cat", CAT));
+    let mut session = Session::start(engine, &folder.program("cat", CAT));
     session.wait_until_raw();
     session.keys.write_all(b"ab\x7fc\r").unwrap();
     // The echo with the erased letter, and the line that the program read.
@@ -123,31 +148,28 @@ fn keys_reach_the_guest_whose_terminal_echoes_them() {
     assert_eq!(session.end().code(), Some(0));
 }
 
-#[test]
-fn control_c_interrupts_a_busy_guest() {
+fn control_c_interrupts_a_busy_guest(engine: &str) {
     let folder = Folder::new();
-    let mut session = Session::start(&folder.program("forever", FOREVER));
+    let mut session = Session::start(engine, &folder.program("forever", FOREVER));
     session.wait_until_raw();
     thread::sleep(Duration::from_millis(100));
     session.keys.write_all(b"\x03").unwrap();
     assert_eq!(session.end().code(), Some(130));
 }
 
-#[test]
-fn the_escape_ends_a_guest_that_does_not_listen() {
+fn the_escape_ends_a_guest_that_does_not_listen(engine: &str) {
     let folder = Folder::new();
-    let mut session = Session::start(&folder.program("forever", FOREVER));
+    let mut session = Session::start(engine, &folder.program("forever", FOREVER));
     session.wait_until_raw();
     session.keys.write_all(b"\x1d\x1d\x1d").unwrap();
     session.wait_for_text("ended by Ctrl-]");
     assert_eq!(session.end().code(), Some(130));
 }
 
-#[test]
-fn signals_to_the_command_end_it_and_restore_the_terminal() {
+fn signals_to_the_command_end_it_and_restore_the_terminal(engine: &str) {
     for (signal, number) in [(Signal::TERM, 15), (Signal::HUP, 1), (Signal::INT, 2)] {
         let folder = Folder::new();
-        let mut session = Session::start(&folder.program("forever", FOREVER));
+        let mut session = Session::start(engine, &folder.program("forever", FOREVER));
         session.wait_until_raw();
         session.kill(signal);
         assert_eq!(session.end().signal(), Some(number));
@@ -178,10 +200,9 @@ const SIZE: &[u32] = &[
     0xd400_0001, // svc #0
 ];
 
-#[test]
-fn a_new_size_arrives() {
+fn a_new_size_arrives(engine: &str) {
     let folder = Folder::new();
-    let mut session = Session::start(&folder.program("size", SIZE));
+    let mut session = Session::start(engine, &folder.program("size", SIZE));
     session.wait_until_raw();
     // The test's terminal controls no session, so nobody but us sends the signal.
     let size = Winsize { ws_row: 0x4142, ws_col: 0x4344, ws_xpixel: 0, ws_ypixel: 0 };
