@@ -32,7 +32,7 @@ use clap::{Args as ClapArgs, ValueEnum};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime};
 use tempfile::TempDir;
 
 /// Options of `xtask gpu-check`.
@@ -240,49 +240,14 @@ fn head(check: &Check) -> Result<String> {
         arguments.join(" "),
         check.engine,
         String::from_utf8_lossy(&version.stdout).trim(),
-        date(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs()),
+        humantime::format_rfc3339_seconds(SystemTime::now()),
         processor(),
         std::thread::available_parallelism()?,
     ))
-}
-
-/// The date of so many seconds since 1970 (days to civil, `man 3 gmtime`).
-fn date(seconds: u64) -> String {
-    let mut day = seconds / 86_400;
-    let mut year = 1970;
-    let is_leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    while day >= 365 + u64::from(is_leap(year)) {
-        day -= 365 + u64::from(is_leap(year));
-        year += 1;
-    }
-    let february = 28 + u64::from(is_leap(year));
-    let mut month = 1;
-    for length in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] {
-        if day < length {
-            break;
-        }
-        day -= length;
-        month += 1;
-    }
-    format!("{year}-{month:02}-{:02}", day + 1)
 }
 
 /// The file's name beside the report.
 fn beside(out: &Path, suffix: &str) -> PathBuf {
     let stem = out.file_stem().unwrap_or_default().to_string_lossy();
     out.with_file_name(format!("{stem}{suffix}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::date;
-
-    /// As `date -u -d @N +%F` says.
-    #[test]
-    fn dates() {
-        assert_eq!(date(0), "1970-01-01");
-        assert_eq!(date(951_782_400), "2000-02-29");
-        assert_eq!(date(1_767_225_599), "2025-12-31");
-        assert_eq!(date(1_785_542_400), "2026-08-01");
-    }
 }

@@ -8,6 +8,8 @@ use super::{Check, Section};
 use crate::batch::peer::split_packet;
 use crate::batch::{Input, PACKETS, WORKLOADS, Workload, output};
 use anyhow::{Context, Result, ensure};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use std::process::Command;
 use std::sync::Mutex;
@@ -221,7 +223,7 @@ fn packets(check: &Check, section: &mut Section, peer: Option<&Value>) -> Result
             let cases = check.write_cases((0..machines).map(|machine| {
                 let bytes: Vec<u8> =
                     mine(machine).flat_map(|at| packets[at].iter().copied()).collect();
-                json!({ "stdin_base64": base64(&bytes) })
+                json!({ "stdin_base64": BASE64_STANDARD.encode(&bytes) })
             }))?;
             let mut options: Vec<String> = MACHINE.iter().map(|word| (*word).to_owned()).collect();
             options.extend(["--jsonl".to_owned(), cases.display().to_string()]);
@@ -255,22 +257,6 @@ fn packets(check: &Check, section: &mut Section, peer: Option<&Value>) -> Result
          packets each at 16,384 lanes.",
     );
     Ok(())
-}
-
-/// RFC 4648, section 4.
-fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for group in bytes.chunks(3) {
-        let mut word = [0; 4];
-        word[1..1 + group.len()].copy_from_slice(group);
-        let word = u32::from_be_bytes(word);
-        for place in 0..4 {
-            let letter = LETTERS[(word >> (18 - 6 * place)) as usize & 63];
-            text.push(if place <= group.len() { letter.into() } else { '=' });
-        }
-    }
-    text
 }
 
 /// Forks from a snapshot, and resets to it.
@@ -328,17 +314,4 @@ fn start_up(check: &Check, section: &mut Section) -> Result<()> {
         times.len()
     ));
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::base64;
-
-    /// RFC 4648, section 10.
-    #[test]
-    fn base64_of_the_standard() {
-        for (bytes, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foobar", "Zm9vYmFy")] {
-            assert_eq!(base64(bytes.as_bytes()), text);
-        }
-    }
 }
