@@ -49,6 +49,7 @@ const STEPS: &[(&str, &[&str])] = &[
         ],
     ),
     ("programs for many machines", &["xtask", "batch-check"]),
+    ("lanes beside the processor", &["xtask", "batch-engines"]),
     ("instructions against qemu", &["run", "--release", "--locked", "-p", "differential"]),
     (
         "instructions on lanes",

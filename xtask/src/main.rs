@@ -3,7 +3,7 @@
 //! - `guests` fetches Debian's arm64 packages and unpacks a root file system of real programs.
 //! - `scenarios` records what those programs do under `qemu-aarch64`, and compares `ncpu` with it.
 //! - `batch-programs`, `batch-check` and `batch-peer` build, check and measure the programs of
-//!   `benches/batch` for many machines.
+//!   `benches/batch` for many machines; `batch-engines` compares engines on real programs.
 //! - `gpu-check` checks and measures everything on a machine with an NVIDIA GPU, which needs no more
 //!   than the folder that `gpu-pack` makes.
 //! - `test` runs everything that has to pass, `bench` measures, `ptx` compiles the machine for a GPU.
@@ -48,6 +48,8 @@ enum Task {
     BatchPrograms(batch::programs::Args),
     /// Compare those programs under ncpu, qemu and natively, and the packet filter with libpcap
     BatchCheck(batch::check::Args),
+    /// Compare what real programs give in many machines on another engine than the processor
+    BatchEngines(batch::engines::Args),
     /// Measure those programs under qemu on all cores
     BatchPeer(batch::peer::Args),
     /// Check and measure everything on a machine with an NVIDIA GPU
@@ -72,6 +74,7 @@ fn main() -> ExitCode {
         Task::Bench(args) => bench::run(&root(), &args).map(|()| true),
         Task::BatchPrograms(args) => batch::programs::run(&root(), &args).map(|()| true),
         Task::BatchCheck(args) => batch::check::run(&root(), &args).map(|()| true),
+        Task::BatchEngines(args) => batch::engines::run(&root(), &args).map(|()| true),
         Task::BatchPeer(args) => batch::peer::run(&args).map(|()| true),
         Task::GpuCheck(args) => gpu::run(&args),
         Task::GpuPack(args) => gpu::pack::run(&root(), &args).map(|()| true),

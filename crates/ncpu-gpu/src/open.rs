@@ -15,5 +15,5 @@ const RUN_REGISTERS: u32 = 64;
 pub fn open() -> Result<Cuda, CudaError> {
     let run = Ptx { max_registers: Some(RUN_REGISTERS), ..Ptx::RUN };
     let options = Options { stack_bytes: Some(STACK_BYTES), ..Options::default() };
-    Cuda::open(0, &[run, Ptx::ALONE, Ptx::EXACT, Ptx::SERVICE], &options)
+    Cuda::open(0, &[run, Ptx::ALONE, Ptx::SERVICE, Ptx::EXACT], &options)
 }

@@ -3,10 +3,11 @@
 //! [`programs`] compiles them into `target/batch` and writes `workloads.json` beside them: what each
 //! machine is given, what it prints and how many instructions that takes, counted by `ncpu run`.
 //! [`check`] shows the programs to be right: alike under `ncpu`, under qemu and natively, and the
-//! packet filter like libpcap. [`peer`] runs them under qemu on all cores; it needs nothing but
+//! packet filter like libpcap. [`engines`] compares engines on real programs. [`peer`] runs them under qemu on all cores; it needs nothing but
 //! `target/batch` and a qemu, so that it can run beside a GPU on a machine without a compiler.
 
 pub(crate) mod check;
+pub(crate) mod engines;
 pub(crate) mod peer;
 pub(crate) mod programs;
 
