@@ -51,6 +51,10 @@ const STEPS: &[(&str, &[&str])] = &[
     ("programs for many machines", &["xtask", "batch-check"]),
     ("lanes beside the processor", &["xtask", "batch-engines"]),
     ("instructions against qemu", &["run", "--release", "--locked", "-p", "differential"]),
+    (
+        "instructions on lanes",
+        &["run", "--release", "--locked", "-p", "differential", "--", "--engine", "lanes"],
+    ),
 ];
 
 /// Runs every step and stops at the first that fails.

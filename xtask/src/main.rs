@@ -4,6 +4,8 @@
 //! - `scenarios` records what those programs do under `qemu-aarch64`, and compares `ncpu` with it.
 //! - `batch-programs`, `batch-check` and `batch-peer` build, check and measure the programs of
 //!   `benches/batch` for many machines; `batch-engines` compares engines on real programs.
+//! - `gpu-check` checks and measures everything on a machine with an NVIDIA GPU, which needs no more
+//!   than the folder that `gpu-pack` makes.
 //! - `test` runs everything that has to pass, `bench` measures, `ptx` compiles the machine for a GPU.
 //!
 //! Nothing here links the machine's crates: the tasks drive the `ncpu` binary as a user would.
@@ -13,6 +15,7 @@
 mod batch;
 mod bench;
 mod checks;
+mod gpu;
 mod guests;
 mod ptx;
 mod scenarios;
@@ -49,6 +52,10 @@ enum Task {
     BatchEngines(batch::engines::Args),
     /// Measure those programs under qemu on all cores
     BatchPeer(batch::peer::Args),
+    /// Check and measure everything on a machine with an NVIDIA GPU
+    GpuCheck(gpu::Args),
+    /// Put all that gpu-check needs into one folder
+    GpuPack(gpu::pack::Args),
     /// Compile the machine to the PTX modules in crates/ncpu-cuda/ptx
     Ptx(ptx::Args),
 }
@@ -69,6 +76,8 @@ fn main() -> ExitCode {
         Task::BatchCheck(args) => batch::check::run(&root(), &args).map(|()| true),
         Task::BatchEngines(args) => batch::engines::run(&root(), &args).map(|()| true),
         Task::BatchPeer(args) => batch::peer::run(&args).map(|()| true),
+        Task::GpuCheck(args) => gpu::run(&args),
+        Task::GpuPack(args) => gpu::pack::run(&root(), &args).map(|()| true),
         Task::Ptx(args) => ptx::run(&root(), &args).map(|()| true),
     };
     match outcome {

@@ -162,7 +162,7 @@ fn a_pause_anywhere_leaves_no_trace_on_either_side() {
 #[test]
 fn input_and_output_pass_as_on_the_host() {
     // More than the console holds, which is 4,096 bytes.
-    let input: Vec<u8> = (0..50_000_u32).map(|n| (n * n >> 7) as u8).collect();
+    let input: Vec<u8> = (0..50_000_u32).map(|n| ((n * n) >> 7) as u8).collect();
     for piece in [1_000, 4_096, 1 << 16] {
         let mut expected = booted(&pool(COPY));
         let mut host = Tape::new(&input, piece);

@@ -48,6 +48,13 @@ impl LaneFrameState {
     }
 }
 
+impl LaneFrameState {
+    /// Frames in use.
+    pub const fn used(&self) -> u32 {
+        self.used
+    }
+}
+
 /// How many blocks of local frames there are and how many are taken.
 #[repr(C)]
 #[derive(Debug, Default)]

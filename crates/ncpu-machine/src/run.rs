@@ -1067,12 +1067,9 @@ fn unpack([low, imm]: [u64; 2]) -> Uop {
 /// `at` must be valid for reading.
 #[inline(always)]
 unsafe fn read<T: Copy, const SPREAD: bool>(at: *const u8) -> T {
+    let at = at.cast::<T>();
     // SAFETY: the caller's promise.
-    if SPREAD {
-        unsafe { at.cast::<T>().read() }
-    } else {
-        unsafe { at.cast::<T>().read_unaligned() }
-    }
+    unsafe { if SPREAD { at.read() } else { at.read_unaligned() } }
 }
 
 /// Writes a number, likewise.

@@ -44,6 +44,8 @@ impl Parts {
 pub(crate) struct Seen {
     /// Name of the row.
     pub(crate) row: &'static str,
+    /// What `qemu` is the outcome under.
+    pub(crate) peer: &'static str,
     /// State before.
     pub(crate) before: Case,
     /// Outcome here.
@@ -72,7 +74,7 @@ impl Seen {
         let differing = pairs.into_iter().filter(|(_, same)| !same);
         let parts = differing.fold(Parts(0), |parts, (part, _)| parts.and(part));
         let (before, ours, qemu) = (*before, *ours, *qemu);
-        (parts != Parts(0)).then_some(Seen { row, before, ours, qemu, parts })
+        (parts != Parts(0)).then_some(Seen { row, peer: "qemu", before, ours, qemu, parts })
     }
 
     /// Instructions of the case.
@@ -81,17 +83,17 @@ impl Seen {
     }
 }
 
-fn registers(f: &mut fmt::Formatter<'_>, name: &str, sets: [&[u64]; 3]) -> fmt::Result {
+fn registers(f: &mut fmt::Formatter<'_>, name: &str, peer: &str, sets: [&[u64]; 3]) -> fmt::Result {
     let [before, ours, qemu] = sets;
     for n in (0..before.len()).filter(|&n| ours[n] != qemu[n]) {
-        write!(f, "; {name}{n} {:x}: {:x}, qemu {:x}", before[n], ours[n], qemu[n])?;
+        write!(f, "; {name}{n} {:x}: {:x}, {peer} {:x}", before[n], ours[n], qemu[n])?;
     }
     Ok(())
 }
 
 impl fmt::Display for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Seen { before, ours, qemu, .. } = self;
+        let Seen { before, ours, qemu, peer, .. } = self;
         write!(f, "{}", self.row)?;
         for word in self.words() {
             write!(f, " {word:08x}")?;
@@ -100,28 +102,28 @@ impl fmt::Display for Seen {
         let end = |c: &Case| (c.signal, c.code, c.address, c.pc);
         let Parts(all) = Parts::SIGNAL.and(Parts::CODE).and(Parts::ADDRESS).and(Parts::PC);
         if self.parts.0 & all != 0 {
-            write!(f, "; signal, code, address, pc: {:x?}, qemu {:x?}", end(ours), end(qemu))?;
+            write!(f, "; signal, code, address, pc: {:x?}, {peer} {:x?}", end(ours), end(qemu))?;
         }
-        registers(f, "x", [&before.x, &ours.x, &qemu.x])?;
-        registers(f, "sp", [&[before.sp], &[ours.sp], &[qemu.sp]])?;
+        registers(f, "x", peer, [&before.x, &ours.x, &qemu.x])?;
+        registers(f, "sp", peer, [&[before.sp], &[ours.sp], &[qemu.sp]])?;
         let halves = [&before.v, &ours.v, &qemu.v];
         for n in (0..64).filter(|&n| ours.v[n] != qemu.v[n]) {
             let [before, ours, qemu] = halves.map(|v| v[n]);
-            write!(f, "; v{}.d[{}] {before:x}: {ours:x}, qemu {qemu:x}", n / 2, n % 2)?;
+            write!(f, "; v{}.d[{}] {before:x}: {ours:x}, {peer} {qemu:x}", n / 2, n % 2)?;
         }
         let status = |c: &Case| [c.pstate >> 28, c.fpcr as u64, c.fpsr as u64];
         let statuses = [before, ours, qemu].map(status);
         for (n, name) in ["nzcv", "fpcr", "fpsr"].into_iter().enumerate() {
             let [before, ours, qemu] = statuses.map(|s| s[n]);
             if ours != qemu {
-                write!(f, "; {name} {before:x}: {ours:x}, qemu {qemu:x}")?;
+                write!(f, "; {name} {before:x}: {ours:x}, {peer} {qemu:x}")?;
             }
         }
         for n in (0..before.memory.len()).filter(|&n| ours.memory[n] != qemu.memory[n]).take(20) {
             let [before, ours, qemu] = [before, ours, qemu].map(|c| c.memory[n]);
             write!(
                 f,
-                "; [{:x}] {before:x}: {ours:x}, qemu {qemu:x}",
+                "; [{:x}] {before:x}: {ours:x}, {peer} {qemu:x}",
                 self.before.window + n as u64
             )?;
         }

@@ -5,13 +5,18 @@
 //! of them is executed by a small program under [`qemu`] and by a [`machine`], and everything that
 //! a program could see is [compared](compare). Differences that are [`known`] are counted; any
 //! other one fails its row.
+//!
+//! With `--engine`, that program runs on the [`lanes`] of a GPU and on the CPU engine, which have to
+//! [agree](parity) in everything.
 
 mod case;
 mod compare;
 mod known;
+mod lanes;
 mod layout;
 mod machine;
 mod operands;
+mod parity;
 mod qemu;
 mod report;
 mod rules;
@@ -22,10 +27,14 @@ use anyhow::{Context, Result, ensure};
 use case::Case;
 use clap::{Parser, ValueEnum};
 use compare::Seen;
+use lanes::Guest;
 use layout::BATCH;
 use machine::{Machine, Mode};
 use ncpu_a64::{ROWS, Row};
+use ncpu_cuda::Device;
+use ncpu_gpu::Emulation;
 use operands::Rng;
+use parity::Plan;
 use qemu::{DATA_BYTES, Qemu, Tools};
 use report::RowResult;
 use std::path::{Path, PathBuf};
@@ -49,6 +58,21 @@ struct Options {
     /// Floating point by the host's where that gives the same, or by integer algorithms alone
     #[arg(long, value_enum, default_value_t = AluChoice::Native)]
     alu: AluChoice,
+    /// Compare a GPU's lanes, or their emulation, with the CPU engine instead
+    #[arg(long, value_enum, conflicts_with_all = ["alu", "observed"])]
+    engine: Option<EngineChoice>,
+    /// Machines at a time, with --engine
+    #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..))]
+    lanes: u32,
+    /// The emulator [default: qemu-aarch64 or qemu-aarch64-static on PATH]
+    #[arg(long, value_name = "FILE")]
+    qemu: Option<PathBuf>,
+    /// With --engine, do not compare with qemu as well
+    #[arg(long, requires = "engine", conflicts_with = "qemu")]
+    no_qemu: bool,
+    /// Print a line for each row
+    #[arg(long)]
+    rows: bool,
     /// Run with an observer, which executes fused micro-ops one by one
     #[arg(long)]
     observed: bool,
@@ -69,6 +93,14 @@ enum AluChoice {
     Soft,
 }
 
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum EngineChoice {
+    /// Lanes on the host's processor
+    Lanes,
+    /// The first NVIDIA GPU
+    Gpu,
+}
+
 /// What cases are made from.
 #[derive(Clone, Copy)]
 enum Source {
@@ -84,12 +116,25 @@ impl Source {
         }
     }
 
+    /// The processor model that qemu is given.
+    fn model(self) -> &'static str {
+        if self.name() == "DC_ZVA" { qemu::SMALL_BLOCKS } else { qemu::MAX }
+    }
+
     fn case(self, index: usize, rng: &mut Rng) -> Case {
         match self {
             Source::Row(row) => rules::case(row, index, rng),
             Source::Random => rules::random_word(index, rng),
         }
     }
+}
+
+/// What the data area holds at first.
+fn data_area() -> Box<[u8; DATA_BYTES]> {
+    let mut rng = Rng::new("data area", 0);
+    let mut data = Box::new([0; DATA_BYTES]);
+    data.fill_with(|| rng.next() as u8);
+    data
 }
 
 /// Both sides on one processor model.
@@ -100,16 +145,14 @@ struct Pair {
 
 impl Pair {
     fn new(tools: &Tools, model: &str, mode: Mode) -> Result<Pair> {
-        let mut rng = Rng::new("data area", 0);
-        let mut data = Box::new([0; DATA_BYTES]);
-        data.fill_with(|| rng.next() as u8);
+        let data = data_area();
         Ok(Pair { qemu: Qemu::start(tools, model, &data)?, machine: Machine::new(&data, mode) })
     }
 
     /// Runs `count` cases.
     fn compare(&mut self, source: Source, count: u64, seed: u64) -> Result<RowResult> {
         let mut rng = Rng::new(source.name(), seed);
-        let mut result = RowResult { name: source.name(), ..RowResult::default() };
+        let mut result = RowResult::of(source.name());
         while result.cases < count {
             let size = (count - result.cases).min(BATCH as u64) as usize;
             let batch: Vec<Case> = (0..size).map(|index| source.case(index, &mut rng)).collect();
@@ -141,38 +184,24 @@ fn matches(glob: &str, name: &str) -> bool {
     }
 }
 
-fn try_main(options: &Options) -> Result<bool> {
-    let folder =
-        std::env::current_exe()?.parent().context("no target folder")?.join("differential-runner");
-    let tools = Tools::new(&folder)?;
+/// Compares the interpreter with qemu.
+fn against_qemu(
+    options: &Options,
+    tools: &Tools,
+    work: &[(Source, u64)],
+) -> Result<Vec<RowResult>> {
     let mode = Mode { soft: options.alu == AluChoice::Soft, observed: options.observed };
-    let mut work: Vec<(Source, u64)> = ROWS
-        .iter()
-        .filter(|row| matches(&options.row, row.name))
-        .map(|row| (Source::Row(row), options.cases))
-        .collect();
-    if options.random > 0 && options.row == "*" {
-        work.push((Source::Random, options.random));
-    }
-    ensure!(!work.is_empty(), "no row matches '{}'", options.row);
-
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Vec::new());
     let worker = || -> Result<()> {
-        let mut pair = Pair::new(&tools, qemu::MAX, mode)?;
+        let mut pair = Pair::new(tools, qemu::MAX, mode)?;
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(&(source, count)) = work.get(index) else { return Ok(()) };
-            let result = if source.name() == "DC_ZVA" {
-                Pair::new(&tools, qemu::SMALL_BLOCKS, mode)?.compare(source, count, options.seed)?
-            } else {
-                pair.compare(source, count, options.seed)?
+            let result = match source.model() {
+                qemu::MAX => pair.compare(source, count, options.seed)?,
+                model => Pair::new(tools, model, mode)?.compare(source, count, options.seed)?,
             };
-            if result.unexplained > 0 {
-                println!("{}: {} of {} differ", result.name, result.unexplained, result.cases);
-            } else if !result.passed() {
-                println!("{}: no case was an allocated instruction", result.name);
-            }
             results.lock().expect("no worker panics with the lock").push((index, result));
         }
     };
@@ -182,11 +211,77 @@ fn try_main(options: &Options) -> Result<bool> {
     })?;
     let mut results = results.into_inner().expect("the workers are gone");
     results.sort_by_key(|(index, _)| *index);
-    let rows: Vec<RowResult> = results.into_iter().map(|(_, result)| result).collect();
+    Ok(results.into_iter().map(|(_, result)| result).collect())
+}
+
+/// Compares lanes with the CPU engine; what they were compared with, and the results.
+fn against_cpu(
+    options: &Options,
+    engine: EngineChoice,
+    runner: &Path,
+    work: &[(Source, u64)],
+) -> Result<(String, Vec<RowResult>)> {
+    let tools = match options.no_qemu {
+        true => None,
+        false => Some(Tools::new(options.qemu.as_deref(), runner)?),
+    };
+    let plan = Plan {
+        work,
+        seed: options.seed,
+        lanes: options.lanes,
+        threads: options.jobs,
+        tools: tools.as_ref(),
+    };
+    let mut guest = Guest::boot(runner)?;
+    let (device, rows) = match engine {
+        EngineChoice::Lanes => {
+            let device = Emulation::default();
+            (device.describe(), plan.run(&mut guest, device)?)
+        }
+        EngineChoice::Gpu => {
+            let device = ncpu_gpu::open()?;
+            (device.describe(), plan.run(&mut guest, device)?)
+        }
+    };
+    let qemu = tools.map_or_else(String::new, |tools| format!(" and {}", tools.version));
+    Ok((format!("the CPU engine{qemu}, on {device}"), rows))
+}
+
+fn try_main(options: &Options) -> Result<bool> {
+    let folder =
+        std::env::current_exe()?.parent().context("no target folder")?.join("differential-runner");
+    let mut work: Vec<(Source, u64)> = ROWS
+        .iter()
+        .filter(|row| matches(&options.row, row.name))
+        .map(|row| (Source::Row(row), options.cases))
+        .collect();
+    if options.random > 0 && options.row == "*" {
+        work.push((Source::Random, options.random));
+    }
+    ensure!(!work.is_empty(), "no row matches '{}'", options.row);
+    let runner = qemu::runner(&folder)?;
+    let (peer, rows) = match options.engine {
+        Some(engine) => against_cpu(options, engine, &runner, &work)?,
+        None => {
+            let tools = Tools::new(options.qemu.as_deref(), &runner)?;
+            let rows = against_qemu(options, &tools, &work)?;
+            (tools.version, rows)
+        }
+    };
+    for row in &rows {
+        if row.unexplained > 0 {
+            println!("{}: {} of {} differ", row.name, row.unexplained, row.cases);
+        } else if !row.passed() {
+            println!("{}: no case was an allocated instruction", row.name);
+        } else if options.rows {
+            let (cases, undefined, faults) = (row.cases, row.undefined, row.faults);
+            println!("{}: {cases} cases, {undefined} undefined, {faults} faults", row.name);
+        }
+    }
 
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let command = format!("cargo run --release -p differential -- {}", arguments.join(" "));
-    let text = report::markdown(&rows, command.trim(), &tools.version, options.seed);
+    let text = report::markdown(&rows, command.trim(), &peer, options.seed);
     if let Some(path) = &options.report {
         write_report(path, &text)?;
     }

@@ -10,6 +10,8 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 /// Names under which distributions install it.
 const EMULATORS: [&str; 2] = ["qemu-aarch64", "qemu-aarch64-static"];
 
+const ASSEMBLER: &str = "aarch64-linux-gnu-as";
+
 /// Bytes of the data area that the runner reports.
 pub(crate) const DATA_BYTES: usize = DATA_PAGES.len() * PAGE as usize;
 
@@ -19,35 +21,52 @@ pub(crate) const MAX: &str = "max,sve=off,sme=off,pauth=off";
 /// Model for `DC ZVA`, whose block has 512 bytes in qemu's `max`, but 64 here.
 pub(crate) const SMALL_BLOCKS: &str = "neoverse-n1";
 
-/// The emulator on PATH and the program for it.
+/// The emulator and the program for it.
 pub(crate) struct Tools {
-    emulator: &'static str,
-    runner: PathBuf,
+    emulator: PathBuf,
+    /// The program that executes cases.
+    pub(crate) runner: PathBuf,
     /// First line of the emulator's `--version`.
     pub(crate) version: String,
 }
 
 impl Tools {
-    /// Finds qemu and builds the runner into `folder`.
-    pub(crate) fn new(folder: &Path) -> Result<Tools> {
-        let found = EMULATORS.iter().find_map(|emulator| {
+    /// Finds qemu, on PATH unless one is given, for a runner.
+    pub(crate) fn new(given: Option<&Path>, runner: &Path) -> Result<Tools> {
+        let candidates = match given {
+            Some(path) => vec![path],
+            None => EMULATORS.iter().map(Path::new).collect(),
+        };
+        let found = candidates.into_iter().find_map(|emulator| {
             let output = Command::new(emulator).arg("--version").output().ok()?;
             let text = String::from_utf8_lossy(&output.stdout).into_owned();
-            Some((*emulator, text.lines().next().unwrap_or_default().to_owned()))
+            Some((emulator.to_owned(), text.lines().next().unwrap_or_default().to_owned()))
         });
         let Some((emulator, version)) = found else {
+            if let Some(path) = given {
+                bail!("{} does not run", path.display());
+            }
             bail!(
                 "neither qemu-aarch64 nor qemu-aarch64-static is on PATH (Debian: apt install qemu-user-static)"
             );
         };
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("runner/runner.s");
-        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-        let (object, runner) = (folder.join("runner.o"), folder.join("runner"));
-        binutils("aarch64-linux-gnu-as", &[&source, Path::new("-o"), &object])?;
-        let base = Path::new("-Ttext-segment=0x40000000");
-        binutils("aarch64-linux-gnu-ld", &[base, &object, Path::new("-o"), &runner])?;
-        Ok(Tools { emulator, runner, version })
+        Ok(Tools { emulator, runner: runner.to_owned(), version })
     }
+}
+
+/// Builds the runner into `folder`. Without an assembler, one that was built before is taken, as on a
+/// machine that the folder was copied to.
+pub(crate) fn runner(folder: &Path) -> Result<PathBuf> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("runner/runner.s");
+    let (object, runner) = (folder.join("runner.o"), folder.join("runner"));
+    if runner.exists() && Command::new(ASSEMBLER).arg("--version").output().is_err() {
+        return Ok(runner);
+    }
+    std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    binutils(ASSEMBLER, &[&source, Path::new("-o"), &object])?;
+    let base = Path::new("-Ttext-segment=0x40000000");
+    binutils("aarch64-linux-gnu-ld", &[base, &object, Path::new("-o"), &runner])?;
+    Ok(runner)
 }
 
 fn binutils(tool: &str, arguments: &[&Path]) -> Result<()> {
@@ -73,13 +92,13 @@ pub(crate) struct Qemu {
 impl Qemu {
     /// Starts the runner on a processor model with these contents of the data area.
     pub(crate) fn start(tools: &Tools, model: &str, data: &[u8; DATA_BYTES]) -> Result<Qemu> {
-        let mut child = Command::new(tools.emulator)
+        let mut child = Command::new(&tools.emulator)
             .args(["-cpu", model])
             .arg(&tools.runner)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .context(tools.emulator)?;
+            .with_context(|| tools.emulator.display().to_string())?;
         let mut input = child.stdin.take().context("no standard input")?;
         let output = child.stdout.take().context("no standard output")?;
         input.write_all(data)?;

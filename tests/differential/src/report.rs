@@ -25,6 +25,31 @@ pub(crate) struct RowResult {
 }
 
 impl RowResult {
+    /// Nothing yet.
+    pub(crate) fn of(name: &'static str) -> RowResult {
+        RowResult { name, ..RowResult::default() }
+    }
+
+    /// Files a difference that nothing explains.
+    pub(crate) fn unequal(&mut self, seen: &Seen) {
+        self.unexplained += 1;
+        if self.unexplained <= SHOWN {
+            println!("{seen}");
+        }
+    }
+
+    /// Adds what another machine found of the same row.
+    pub(crate) fn merge(&mut self, other: &RowResult) {
+        self.cases += other.cases;
+        self.undefined += other.undefined;
+        self.faults += other.faults;
+        self.unexplained += other.unexplained;
+        if !other.explained.is_empty() {
+            self.explained.resize(known::all().count(), 0);
+        }
+        self.explained.iter_mut().zip(&other.explained).for_each(|(sum, n)| *sum += n);
+    }
+
     /// Files a difference.
     pub(crate) fn add(&mut self, seen: &Seen) {
         match explain(seen) {
@@ -32,12 +57,7 @@ impl RowResult {
                 self.explained.resize(known::all().count(), 0);
                 self.explained[index] += 1;
             }
-            None => {
-                self.unexplained += 1;
-                if self.unexplained <= SHOWN {
-                    println!("{seen}");
-                }
-            }
+            None => self.unequal(seen),
         }
     }
 
@@ -51,13 +71,7 @@ impl RowResult {
 /// Sums over all rows.
 pub(crate) fn total(rows: &[RowResult]) -> RowResult {
     let mut sum = RowResult { explained: vec![0; known::all().count()], ..RowResult::default() };
-    for row in rows {
-        sum.cases += row.cases;
-        sum.undefined += row.undefined;
-        sum.faults += row.faults;
-        sum.unexplained += row.unexplained;
-        sum.explained.iter_mut().zip(&row.explained).for_each(|(sum, n)| *sum += n);
-    }
+    rows.iter().for_each(|row| sum.merge(row));
     sum
 }
 
@@ -66,12 +80,12 @@ fn met(sum: &RowResult) -> impl Iterator<Item = (u64, &'static Known)> {
     sum.explained.iter().copied().zip(known::all()).filter(|(n, _)| *n > 0)
 }
 
-/// The report as Markdown.
-pub(crate) fn markdown(rows: &[RowResult], command: &str, qemu: &str, seed: u64) -> String {
+/// The report as Markdown; `peer` is what the machine was compared with.
+pub(crate) fn markdown(rows: &[RowResult], command: &str, peer: &str, seed: u64) -> String {
     let sum = total(rows);
     let mut out = String::new();
     let failed = rows.iter().filter(|row| !row.passed()).count();
-    let _ = writeln!(out, "Command: `{command}`, seed {seed}, against {qemu}.\n");
+    let _ = writeln!(out, "Command: `{command}`, seed {seed}, against {peer}.\n");
     let _ = writeln!(
         out,
         "{} rows, {} cases: {} undefined instructions, {} ended in another signal, {} differ \

@@ -19,13 +19,13 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// A program with its variant or filter, and how much of it makes one machine's work.
-struct Workload {
-    name: &'static str,
-    program: &'static str,
+pub(crate) struct Workload {
+    pub(crate) name: &'static str,
+    pub(crate) program: &'static str,
     /// The last word of the parameter line.
-    last: &'static str,
+    pub(crate) last: &'static str,
     /// Iterations, or packets, of one machine: about six million instructions.
-    iterations: u64,
+    pub(crate) iterations: u64,
 }
 
 impl Workload {
@@ -39,12 +39,12 @@ impl Workload {
     }
 
     /// The parameter line.
-    fn input(&self, seed: u64, iterations: u64) -> String {
+    pub(crate) fn input(&self, seed: u64, iterations: u64) -> String {
         format!("{seed} {iterations} {}\n", self.last)
     }
 }
 
-const WORKLOADS: &[Workload] = &[
+pub(crate) const WORKLOADS: &[Workload] = &[
     Workload::new("integer-alike", "integer", "alike", 70),
     Workload::new("integer-diverse", "integer", "diverse", 70),
     Workload::new("sha256-alike", "sha256", "alike", 100),
@@ -63,7 +63,7 @@ const WORKLOADS: &[Workload] = &[
 /// The file that [`programs`] leaves beside the programs.
 const MANIFEST: &str = "workloads.json";
 /// Generated packets, each a 32-bit little-endian length and its bytes.
-const PACKETS: &str = "packets.bin";
+pub(crate) const PACKETS: &str = "packets.bin";
 
 /// What is known of the compiled programs.
 #[derive(Serialize, Deserialize)]
@@ -99,14 +99,14 @@ struct Case {
 
 /// Where a run's standard input comes from.
 #[derive(Clone, Copy)]
-enum Input<'a> {
+pub(crate) enum Input<'a> {
     /// A few bytes, which fit a pipe.
     Bytes(&'a [u8]),
     File(&'a Path),
 }
 
 /// Runs a command to its end, and returns what it printed if it exited with 0.
-fn output(command: &mut Command, input: Input<'_>) -> Result<Vec<u8>> {
+pub(crate) fn output(command: &mut Command, input: Input<'_>) -> Result<Vec<u8>> {
     Ok(outputs(command, input)?.0)
 }
 

@@ -229,7 +229,7 @@ impl Peer<'_> {
 }
 
 /// The first packet, with its length before it, and the bytes after it.
-pub(super) fn split_packet(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(crate) fn split_packet(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let length = u32::from_le_bytes(*bytes.first_chunk()?);
     bytes.split_at_checked(4 + length as usize)
 }

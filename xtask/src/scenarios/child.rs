@@ -15,19 +15,19 @@ const DRAIN: Duration = Duration::from_secs(2);
 
 /// What a program did.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Outcome {
-    pub(super) stdout: Vec<u8>,
-    pub(super) stderr: Vec<u8>,
+pub(crate) struct Outcome {
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: Vec<u8>,
     /// The exit status as a shell gives it: 128 + n for signal n.
-    pub(super) exit: i32,
+    pub(crate) exit: i32,
     /// The time limit was reached and the process killed.
-    pub(super) timed_out: bool,
+    pub(crate) timed_out: bool,
     /// Wall time.
-    pub(super) took: Duration,
+    pub(crate) took: Duration,
 }
 
 /// The standard input of a child.
-pub(super) enum Input<'a> {
+pub(crate) enum Input<'a> {
     /// These bytes, through a pipe.
     Bytes(&'a [u8]),
     /// A file from where it stands.
@@ -37,7 +37,7 @@ pub(super) enum Input<'a> {
 /// Runs `command` with `stdin` as its input and waits for it, at most for `limit`.
 ///
 /// The child is killed with SIGKILL at the limit; its descendants are the caller's to contain.
-pub(super) fn run(command: &mut Command, stdin: Input<'_>, limit: Duration) -> Result<Outcome> {
+pub(crate) fn run(command: &mut Command, stdin: Input<'_>, limit: Duration) -> Result<Outcome> {
     let start = Instant::now();
     let (input, bytes) = match stdin {
         Input::Bytes([]) => (Stdio::null(), Vec::new()),

@@ -1,6 +1,7 @@
 //! Comparing: scenarios run by `ncpu run`, their output held against the recording.
 
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Mutex;
@@ -37,6 +38,9 @@ pub(crate) struct Args {
     /// The root file system: whatever `ncpu run --rootfs` takes
     #[arg(long)]
     rootfs: Option<PathBuf>,
+    /// The folder of scenario files [default: tests/scenarios]
+    #[arg(long)]
+    folder: Option<PathBuf>,
     /// How many scenarios run at once
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     jobs: u32,
@@ -50,6 +54,9 @@ pub(crate) struct Args {
     /// state hashes
     #[arg(long, value_name = "ENGINE")]
     beside: Option<String>,
+    /// Leave scenarios out that take more instructions than this there
+    #[arg(long, value_name = "COUNT", requires = "beside")]
+    up_to: Option<u64>,
     /// Only so many scenarios, evenly spread over those that are selected
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     sample: Option<u32>,
@@ -100,7 +107,9 @@ pub(super) fn run(args: &Args) -> Result<bool> {
         for _ in 0..args.jobs {
             scope.spawn(|| {
                 while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let (complaints, took) = examine(args, &machine, job);
+                    let Some((complaints, took)) = examine(args, &machine, job) else {
+                        continue;
+                    };
                     // One lock around the printing keeps a scenario's lines together.
                     let mut summary = summary.lock().expect("no thread panics with the lock");
                     let counts = summary.entry(&job.group).or_default();
@@ -144,7 +153,7 @@ fn queue(args: &Args) -> Result<Vec<Job>> {
         "guests/rootfs is missing or incomplete; run `cargo xtask guests` first"
     );
     let mut jobs = Vec::new();
-    for group in file::load_all()? {
+    for group in file::load_all(args.folder.as_deref())? {
         if args.suite.is_some_and(|suite| group.suite > suite) {
             continue;
         }
@@ -175,27 +184,42 @@ fn sample<T>(all: Vec<T>, count: usize) -> Vec<T> {
     numbered.filter_map(|(n, one)| shares.next_if_eq(&n).map(|_| one)).collect()
 }
 
-/// Runs one scenario and says what was not as expected: nothing, if all was.
-fn examine(args: &Args, machine: &Machine, job: &Job) -> (String, Duration) {
+/// Runs one scenario and says what was not as expected: nothing, if all was. `None` says that it takes
+/// too long.
+fn examine(args: &Args, machine: &Machine, job: &Job) -> Option<(String, Duration)> {
+    let failed = |error| Some((format!("{error:#}\n"), Duration::ZERO));
+    let other = match &args.beside {
+        None => None,
+        Some(engine) => {
+            let other = Machine { engine: Some(engine.clone()), ..machine.clone() };
+            // One more shows that there are too many.
+            let fuel = args.up_to.map(|most| OsString::from((most + 1).to_string()));
+            let cut = fuel.iter().flat_map(|fuel| [OsStr::new("--fuel"), fuel]);
+            match other.run(&job.scenario, &cut.collect::<Vec<_>>()) {
+                Ok(run) => Some((format!("on {engine}"), run)),
+                Err(error) => return failed(error.context(format!("on {engine}"))),
+            }
+        }
+    };
+    let instructions = other.as_ref().and_then(|(_, run)| Some(run.report.as_ref()?.instructions));
+    if args.up_to.is_some_and(|most| instructions > Some(most)) {
+        return None;
+    }
     let mut complaints = String::new();
     let first = match machine.run(&job.scenario, &[]) {
         Ok(result) => result,
-        Err(error) => return (format!("{error:#}\n"), Duration::ZERO),
+        Err(error) => return failed(error),
     };
     describe(&mut complaints, job, &first.outcome);
+    if let Some((name, other)) = &other
+        && complaints.is_empty()
+    {
+        first.compare(other, name, &mut complaints);
+    }
     if args.twice && complaints.is_empty() {
         match machine.run(&job.scenario, &[]) {
             Err(error) => complaints.push_str(&format!("second run: {error:#}\n")),
             Ok(second) => first.compare(&second, "second run", &mut complaints),
-        }
-    }
-    if let Some(engine) = &args.beside
-        && complaints.is_empty()
-    {
-        let other = Machine { engine: Some(engine.clone()), ..machine.clone() };
-        match other.run(&job.scenario, &[]) {
-            Err(error) => complaints.push_str(&format!("on {engine}: {error:#}\n")),
-            Ok(second) => first.compare(&second, &format!("on {engine}"), &mut complaints),
         }
     }
     if args.snapshots
@@ -207,7 +231,7 @@ fn examine(args: &Args, machine: &Machine, job: &Job) -> (String, Duration) {
     if let Some(deviation) = job.scenario.deviation.as_ref().filter(|_| !complaints.is_empty()) {
         complaints.push_str(&format!("(it has a known deviation: {})\n", deviation.why));
     }
-    (complaints, first.outcome.took)
+    Some((complaints, first.outcome.took))
 }
 
 fn describe(complaints: &mut String, job: &Job, outcome: &Outcome) {

@@ -16,7 +16,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
@@ -29,15 +29,15 @@ use crate::guests::Suite;
 
 /// What a scenario prints and how it ends.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Expectation {
-    pub(super) stdout: String,
-    pub(super) stderr: String,
-    pub(super) exit: i32,
+pub(crate) struct Expectation {
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) exit: i32,
 }
 
 impl Expectation {
     /// How `outcome` differs, as unified diffs and a line on the status; empty if it does not.
-    pub(super) fn differences(&self, outcome: &Outcome) -> String {
+    pub(crate) fn differences(&self, outcome: &Outcome) -> String {
         let mut text = String::new();
         for (name, expected, actual) in
             [("stdout", &self.stdout, &outcome.stdout), ("stderr", &self.stderr, &outcome.stderr)]
@@ -60,9 +60,9 @@ impl Expectation {
 /// A known difference from qemu.
 #[derive(Deserialize, Clone, Debug)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Deviation {
+pub(crate) struct Deviation {
     /// The reason.
-    pub(super) why: String,
+    pub(crate) why: String,
     stdout: Option<String>,
     stderr: Option<String>,
     exit: Option<i32>,
@@ -71,13 +71,13 @@ pub(super) struct Deviation {
 /// One scenario.
 #[derive(Deserialize, Clone, Debug)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Scenario {
-    pub(super) name: String,
+pub(crate) struct Scenario {
+    pub(crate) name: String,
     argv: Option<Vec<String>>,
     script: Option<String>,
     shell: Option<String>,
     #[serde(default)]
-    pub(super) stdin: String,
+    pub(crate) stdin: String,
     #[serde(default)]
     env: BTreeMap<String, String>,
     workdir: Option<String>,
@@ -86,12 +86,12 @@ pub(super) struct Scenario {
     stderr: String,
     #[serde(default)]
     exit: i32,
-    pub(super) deviation: Option<Deviation>,
+    pub(crate) deviation: Option<Deviation>,
 }
 
 impl Scenario {
     /// The command line in the guest.
-    pub(super) fn argv(&self) -> Vec<&str> {
+    pub(crate) fn argv(&self) -> Vec<&str> {
         match (&self.argv, &self.script) {
             (Some(argv), _) => argv.iter().map(String::as_str).collect(),
             (None, Some(script)) => vec![self.shell.as_deref().unwrap_or("sh"), "-c", script],
@@ -99,25 +99,31 @@ impl Scenario {
         }
     }
 
+    /// The script of a scenario that asks for nothing else than `sh`.
+    pub(crate) fn plain_script(&self) -> Option<&str> {
+        let is_plain = self.shell.is_none() && self.env.is_empty() && self.stdin.is_empty();
+        self.script.as_deref().filter(|_| is_plain)
+    }
+
     /// The whole environment in the guest, sorted by name.
-    pub(super) fn environment(&self) -> BTreeMap<&str, &str> {
+    pub(crate) fn environment(&self) -> BTreeMap<&str, &str> {
         let mut environment: BTreeMap<&str, &str> = ENVIRONMENT.iter().copied().collect();
         environment.extend(self.env.iter().map(|(key, value)| (key.as_str(), value.as_str())));
         environment
     }
 
-    pub(super) fn workdir(&self) -> &str {
+    pub(crate) fn workdir(&self) -> &str {
         self.workdir.as_deref().unwrap_or(WORKDIR)
     }
 
     /// What qemu gave, if the scenario was ever recorded.
-    pub(super) fn recorded(&self) -> Option<Expectation> {
+    pub(crate) fn recorded(&self) -> Option<Expectation> {
         let stdout = self.stdout.clone()?;
         Some(Expectation { stdout, stderr: self.stderr.clone(), exit: self.exit })
     }
 
     /// What `ncpu` shall give: the recording, with a deviation's changes.
-    pub(super) fn expected(&self) -> Option<Expectation> {
+    pub(crate) fn expected(&self) -> Option<Expectation> {
         let mut expected = self.recorded()?;
         if let Some(deviation) = &self.deviation {
             if let Some(stdout) = &deviation.stdout {
@@ -153,25 +159,25 @@ struct Contents {
 }
 
 /// The scenarios of one file.
-pub(super) struct Group {
+pub(crate) struct Group {
     /// The file's name without `.toml`.
-    pub(super) name: String,
-    pub(super) suite: Suite,
-    pub(super) scenarios: Vec<Scenario>,
+    pub(crate) name: String,
+    pub(crate) suite: Suite,
+    pub(crate) scenarios: Vec<Scenario>,
     path: PathBuf,
     document: DocumentMut,
 }
 
 impl Group {
     /// The scenario's name in listings and filters.
-    pub(super) fn path(&self, scenario: &Scenario) -> String {
+    pub(crate) fn path(&self, scenario: &Scenario) -> String {
         format!("{}/{}", self.name, scenario.name)
     }
 
     /// Stores what scenario `index` did under qemu.
     ///
     /// Fails if its output is not UTF-8: a scenario's script can print such bytes through `od`.
-    pub(super) fn set_recorded(&mut self, index: usize, outcome: &Outcome) -> Result<()> {
+    pub(crate) fn set_recorded(&mut self, index: usize, outcome: &Outcome) -> Result<()> {
         let stdout = text(&outcome.stdout, "stdout")?;
         let stderr = text(&outcome.stderr, "stderr")?;
         let tables = self.document["scenario"].as_array_of_tables_mut();
@@ -187,7 +193,7 @@ impl Group {
     }
 
     /// Writes the file back; comments and order stay.
-    pub(super) fn save(&self) -> Result<()> {
+    pub(crate) fn save(&self) -> Result<()> {
         fs::write(&self.path, self.document.to_string())
             .with_context(|| format!("cannot write {}", self.path.display()))
     }
@@ -205,9 +211,9 @@ fn set(table: &mut Table, key: &str, new: Option<toml_edit::Value>) {
     }
 }
 
-/// Reads every scenario file, sorted by name.
-pub(super) fn load_all() -> Result<Vec<Group>> {
-    let folder = crate::root().join("tests/scenarios");
+/// Reads every scenario file of a folder, or of tests/scenarios, sorted by name.
+pub(crate) fn load_all(folder: Option<&Path>) -> Result<Vec<Group>> {
+    let folder = folder.map_or_else(|| crate::root().join("tests/scenarios"), Path::to_path_buf);
     let mut paths = Vec::new();
     for entry in
         fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?
@@ -319,6 +325,6 @@ mod tests {
 
     #[test]
     fn every_scenario_file_is_well_formed() {
-        assert!(!load_all().unwrap().is_empty());
+        assert!(!load_all(None).unwrap().is_empty());
     }
 }

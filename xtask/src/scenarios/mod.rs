@@ -7,9 +7,9 @@
 //! - [`snapshot`] runs a scenario again with a snapshot from its middle
 //! - [`child`]    a child process with input, output, and a time limit
 
-mod child;
+pub(crate) mod child;
 mod compare;
-mod file;
+pub(crate) mod file;
 mod machine;
 mod record;
 mod snapshot;
@@ -58,7 +58,7 @@ pub(crate) fn run(command: &Command) -> Result<bool> {
 }
 
 fn list(selection: &Selection) -> Result<bool> {
-    for group in file::load_all()? {
+    for group in file::load_all(None)? {
         for scenario in &group.scenarios {
             let path = group.path(scenario);
             if selection.admits(&path) {

@@ -98,7 +98,7 @@ pub(super) fn run(args: &Args) -> Result<bool> {
     let limit = Duration::from_secs(args.timeout);
 
     let (mut stored, mut failed) = (0, 0);
-    for mut group in file::load_all()? {
+    for mut group in file::load_all(None)? {
         if group.suite > held {
             println!("{}: needs `cargo xtask guests --suite full`", group.name);
             continue;

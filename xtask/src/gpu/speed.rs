@@ -1,0 +1,317 @@
+//! Programs for many machines beside qemu on all cores of the same host; packets; forks; start-up.
+//!
+//! Every machine's output is checked: seeds repeat after [`SEEDS`] machines, and for each the same
+//! program, compiled for the host, says what is right.
+
+use super::batch::{Batch, Done};
+use super::{Check, Section};
+use crate::batch::peer::split_packet;
+use crate::batch::{Input, PACKETS, WORKLOADS, Workload, output};
+use anyhow::{Context, Result, ensure};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value, json};
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+/// Different seeds of a workload's machines.
+const SEEDS: usize = 1024;
+/// Small machines, for the programs need no more.
+pub(super) const MACHINE: &[&str] = &[
+    "--mem",
+    "1M",
+    "--limit",
+    "tasks=2,mappings=32,files=8,inodes=32,dentries=32,objects=2,console=4096",
+    "--output-limit",
+    "4K",
+];
+
+/// So many lanes, with the work of each in percent of the workload's, and what is to be reached.
+struct Size {
+    lanes: u32,
+    work: u64,
+    alike: f64,
+    diverse: f64,
+}
+
+const SIZES: &[Size] = &[
+    Size { lanes: 1, work: 200, alike: 8e6, diverse: 8e6 },
+    Size { lanes: 16_384, work: 100, alike: 100e9, diverse: 100e9 },
+    Size { lanes: 131_072, work: 30, alike: 400e9, diverse: 120e9 },
+    Size { lanes: 262_144, work: 30, alike: 400e9, diverse: 120e9 },
+];
+const SMALL: &[Size] = &[
+    Size { lanes: 1, work: 4, alike: 8e6, diverse: 8e6 },
+    Size { lanes: 12, work: 4, alike: 8e6, diverse: 8e6 },
+];
+
+pub(super) fn run(check: &Check, section: &mut Section) -> Result<()> {
+    section.line("## Speed\n");
+    let peer = peer(check, section)?;
+    // What goes wrong with one leaves the others.
+    for result in [
+        workloads(check, section, peer.as_ref()),
+        packets(check, section, peer.as_ref()),
+        forks(check, section),
+        start_up(check, section),
+    ] {
+        if let Err(error) = result {
+            section.fail(format!("{error:#}"));
+        }
+    }
+    Ok(())
+}
+
+/// What `xtask batch-peer` says, if there is a peer.
+fn peer(check: &Check, section: &mut Section) -> Result<Option<Value>> {
+    if !check.qemu.exists() {
+        section.line(format!("No peer: {} is missing.\n", check.qemu.display()));
+        return Ok(None);
+    }
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["batch-peer", "--json", "--runs", "1", "--qemu"]).arg(&check.qemu);
+    command.arg("--programs").arg(&check.programs);
+    if check.small {
+        command.arg("integer");
+    }
+    let outcome = check.command(&mut command, 200)?;
+    let said = String::from_utf8_lossy(&outcome.stderr);
+    ensure!(outcome.exit == 0, "xtask batch-peer: {}", said.trim_end());
+    let report: Value = serde_json::from_slice(&outcome.stdout)?;
+    section.line(format!(
+        "Peer: {}, {} processes at a time on {}, each with the work of 200 machines.\n",
+        report["peer"].as_str().unwrap_or_default(),
+        report["processes"],
+        report["processor"].as_str().unwrap_or_default(),
+    ));
+    Ok(Some(report))
+}
+
+/// A figure of the peer's: the entry of `list` whose `key` is `name`.
+fn figure(peer: Option<&Value>, list: &str, key: &str, name: &str, figure: &str) -> Option<f64> {
+    let entries = peer?[list].as_array()?;
+    entries.iter().find(|entry| entry[key] == name)?[figure].as_f64()
+}
+
+/// Runs a workload on so many lanes, with every machine's output checked.
+pub(super) fn measure(
+    check: &Check,
+    workload: &Workload,
+    lanes: u32,
+    iterations: u64,
+) -> Result<Done> {
+    let seeds = SEEDS.min(lanes as usize);
+    let inputs: Vec<String> =
+        (0..seeds).map(|seed| workload.input(seed as u64 + 1, iterations)).collect();
+    let expected = natively(check, workload.program, &inputs)?;
+    let cases = check
+        .write_cases((0..lanes as usize).map(|lane| json!({ "stdin": inputs[lane % seeds] })))?;
+    let mut options: Vec<String> = MACHINE.iter().map(|word| (*word).to_owned()).collect();
+    options.extend(["--jsonl".to_owned(), cases.display().to_string()]);
+    let program = check.programs.join(workload.program);
+    let done = check.batch(&Batch {
+        engine: &check.engine,
+        lanes,
+        options,
+        program: vec![program.as_os_str()],
+        seconds: 120,
+    })?;
+    let wrong = |row: &super::batch::Row| row.stdout.as_ref() != Some(&expected[row.index % seeds]);
+    let count = done.rows.iter().filter(|row| wrong(row)).count();
+    if let Some(row) = done.rows.iter().find(|row| wrong(row)) {
+        anyhow::bail!(
+            "{} on {lanes} lanes: {count} machines are wrong: {row:?}, but expected {:?}",
+            workload.name,
+            expected[row.index % seeds]
+        );
+    }
+    Ok(done)
+}
+
+/// What the program prints when it is compiled for the host.
+fn natively(check: &Check, program: &str, inputs: &[String]) -> Result<Vec<String>> {
+    let program = check.programs.join("native").join(program);
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(vec![String::new(); inputs.len()]);
+    let worker = || -> Result<()> {
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(input) = inputs.get(index) else { return Ok(()) };
+            let printed = output(&mut Command::new(&program), Input::Bytes(input.as_bytes()))?;
+            let printed = String::from_utf8(printed)?;
+            results.lock().expect("no worker panics with the lock")[index] = printed;
+        }
+    };
+    std::thread::scope(|scope| {
+        let threads = std::thread::available_parallelism()?.get();
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
+        workers.into_iter().try_for_each(|worker| worker.join().expect("no panic"))
+    })?;
+    Ok(results.into_inner().expect("the workers are gone"))
+}
+
+fn workloads(check: &Check, section: &mut Section, peer: Option<&Value>) -> Result<()> {
+    section.line(
+        "Instructions a second of all machines together, end to end: inputs in, results out, every \
+         output checked. A machine takes about 6 million instructions, with one lane twice and from \
+         131,072 lanes on a third of that.\n\n\
+         | workload | lanes | instructions | wall, s | MIPS | target | qemu, all cores, MIPS | ratio |\n\
+         |---|---|---|---|---|---|---|---|",
+    );
+    let (mut reached, mut targets) = (0, 0);
+    for workload in WORKLOADS {
+        for size in check.pick(SIZES, SMALL) {
+            let iterations = (workload.iterations * size.work / 100).max(1);
+            let done = match measure(check, workload, size.lanes, iterations) {
+                Ok(done) => done,
+                Err(error) => {
+                    section.fail(format!("{error:#}"));
+                    continue;
+                }
+            };
+            let speed = done.report.instructions_per_second;
+            let target = if workload.last == "alike" { size.alike } else { size.diverse };
+            let name = workload.name;
+            let qemu = figure(peer, "workloads", "name", name, "instructions_per_second");
+            targets += 1;
+            reached += u32::from(speed >= target);
+            section.line(format!(
+                "| {name} | {} | {} | {:.2} | {:.1} | {:.0}{} | {} | {} |",
+                size.lanes,
+                done.report.instructions,
+                done.report.wall_seconds,
+                speed / 1e6,
+                target / 1e6,
+                if speed >= target { "" } else { ", missed" },
+                qemu.map_or_else(String::new, |qemu| format!("{:.0}", qemu / 1e6)),
+                qemu.map_or_else(String::new, |qemu| format!("{:.2}", speed / qemu)),
+            ));
+        }
+    }
+    section.note = format!(", {reached} of {targets} targets reached");
+    Ok(())
+}
+
+/// Packets in, verdicts out.
+fn packets(check: &Check, section: &mut Section, peer: Option<&Value>) -> Result<()> {
+    section.line(
+        "\nPackets a second, end to end: packets in as standard input, verdicts out, all checked. The \
+         published bars are 8.4 million on a T4 and about 700 million on a server of 192 threads.\n\n\
+         | filter | machines | packets a machine | packets/s | qemu, all cores, packets/s |\n\
+         |---|---|---|---|---|",
+    );
+    let path = check.programs.join(PACKETS);
+    let bytes = std::fs::read(&path).with_context(|| path.display().to_string())?;
+    let (mut rest, mut packets) = (&bytes[..], Vec::new());
+    while let Some((packet, others)) = split_packet(rest) {
+        packets.push(packet);
+        rest = others;
+    }
+    for filter in ["0", "4"] {
+        let native = check.programs.join("native/bpf");
+        let verdicts = output(Command::new(native).arg(filter), Input::File(&path))?;
+        let verdicts = String::from_utf8(verdicts)?;
+        let verdicts: Vec<&str> = verdicts.split_inclusive('\n').collect();
+        ensure!(verdicts.len() == packets.len(), "filter {filter}: a verdict is missing");
+        for (machines, each, alone) in
+            check.pick([(100_000, 1, true), (16_384, 64, false)], [(20, 1, true), (4, 64, false)])
+        {
+            // Machine n has the packets from n * each on, in a ring.
+            let mine = |n: usize| (n * each..(n + 1) * each).map(|at| at % packets.len());
+            let cases = check.write_cases((0..machines).map(|machine| {
+                let bytes: Vec<u8> =
+                    mine(machine).flat_map(|at| packets[at].iter().copied()).collect();
+                json!({ "stdin_base64": BASE64_STANDARD.encode(&bytes) })
+            }))?;
+            let mut options: Vec<String> = MACHINE.iter().map(|word| (*word).to_owned()).collect();
+            options.extend(["--jsonl".to_owned(), cases.display().to_string()]);
+            let program = check.programs.join("bpf");
+            let done = check.batch(&Batch {
+                engine: &check.engine,
+                lanes: machines as u32,
+                options,
+                program: vec![program.as_os_str(), filter.as_ref()],
+                seconds: 120,
+            })?;
+            let wrong = done.rows.iter().filter(|row| {
+                let expected: String = mine(row.index).map(|at| verdicts[at]).collect();
+                row.stdout.as_ref() != Some(&expected)
+            });
+            let wrong = wrong.count();
+            if wrong > 0 {
+                section.fail(format!("filter {filter}: verdicts of {wrong} machines are wrong"));
+            }
+            let key = if alone { "process_per_packet_per_second" } else { "packets_per_second" };
+            let qemu = figure(peer, "packets", "filter", filter, key);
+            section.line(format!(
+                "| {filter} | {machines} | {each} | {:.0} | {} |",
+                (machines * each) as f64 / done.report.wall_seconds,
+                qemu.map_or_else(String::new, |qemu| format!("{qemu:.0}")),
+            ));
+        }
+    }
+    section.line(
+        "\nMachines that make their packets themselves are the workloads `bpf-…` above, with 10,000 \
+         packets each at 16,384 lanes.",
+    );
+    Ok(())
+}
+
+/// Forks from a snapshot, and resets to it.
+fn forks(check: &Check, section: &mut Section) -> Result<()> {
+    let mut command = Command::new(&check.forking);
+    command.arg(check.programs.join("sort")).arg(check.pick("100000", "40"));
+    if check.engine != "gpu" {
+        command.arg("--emulated");
+    }
+    let outcome = check.command(&mut command, 60)?;
+    let said = String::from_utf8_lossy(&outcome.stderr);
+    ensure!(outcome.exit == 0, "forking: {}", said.trim_end());
+    let figures: Value = serde_json::from_slice(&outcome.stdout).context("what forking says")?;
+    let number = |name: &str| figures[name].as_f64().with_context(|| format!("no {name}"));
+    let (fork, reset) = (number("fork_seconds")?, number("reset_seconds")?);
+    let rate = number("dirty_pages")? / reset;
+    section.line(format!(
+        "\n| | measured | target |\n|---|---|---|\n\
+         | fork {} machines from a snapshot | {:.1} ms | 50 ms |\n\
+         | reset {} dirty pages of theirs | {:.1} ms, {:.1} million a second | 100 million a second |\n\
+         | open the card, modules cached | {:.0} ms | 150 ms |",
+        figures["machines"],
+        fork * 1e3,
+        figures["dirty_pages"],
+        reset * 1e3,
+        rate / 1e6,
+        number("open_seconds")? * 1e3,
+    ));
+    section.line(format!("\nOpening the card: {}.", figures["opening"].as_str().unwrap_or("")));
+    Ok(())
+}
+
+/// `ncpu run` without what the machine itself takes.
+fn start_up(check: &Check, section: &mut Section) -> Result<()> {
+    let report = check.scratch.path().join("start.json");
+    let mut times = Vec::new();
+    for round in 0..check.pick(6, 2) {
+        let mut command = Command::new(&check.ncpu);
+        command.args(["run", "--engine", &check.engine, "--report", "json", "--report-file"]);
+        command.arg(&report).arg(check.programs.join("integer"));
+        let start = Instant::now();
+        output(&mut command, Input::Bytes(b"1 0 alike\n"))?;
+        let whole = start.elapsed().as_secs_f64();
+        let report: Value = serde_json::from_slice(&std::fs::read(&report)?)?;
+        let inside = report["wall_seconds"].as_f64().context("the report has no wall time")?;
+        // The first one fills the caches.
+        if round > 0 {
+            times.push(whole - inside);
+        }
+    }
+    times.sort_by(f64::total_cmp);
+    section.line(format!(
+        "\n`ncpu run` from a warm cache, without the machine's own time: {:.0} ms (median of {}).",
+        times[times.len() / 2] * 1e3,
+        times.len()
+    ));
+    Ok(())
+}
