@@ -134,6 +134,13 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
             unsafe { *regs.add($slot as usize) = value }
         }};
     }
+    // Makes the slots what others may see: what the sink has swallowed depends on the engine.
+    macro_rules! settle {
+        () => {
+            set!(slot::NZCV, nzcv);
+            set!(slot::SINK, 0);
+        };
+    }
     macro_rules! slots {
         () => {
             // SAFETY: as in `get`; the reference ends with the expression.
@@ -207,7 +214,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
         }
         if !MEET {
             enter!(|outcome| {
-                set!(slot::NZCV, nzcv);
+                settle!();
                 return outcome;
             });
         }
@@ -245,7 +252,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
             macro_rules! finish {
                 ($outcome:expr) => {{
                     let outcome = $outcome;
-                    set!(slot::NZCV, nzcv);
+                    settle!();
                     if !MEET {
                         return outcome;
                     }
