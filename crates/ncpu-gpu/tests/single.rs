@@ -109,6 +109,23 @@ fn a_program_ends_as_on_the_host() {
 }
 
 #[test]
+fn what_comparisons_throw_away_is_no_part_of_the_state() {
+    let words = [
+        0xf100_8c1f, // cmp x0, #35
+        0xd280_0ba8, // mov x8, #93 (exit)
+        0xd400_0001, // svc #0
+    ];
+    for fuel in [1, 2, 3] {
+        let rules = Rules { fuel: Some(fuel), ..Rules::default() };
+        let mut expected = booted(&pool(&words));
+        support::go_on(&mut expected, rules);
+        let mut machine = uploaded(booted(&pool(&words)));
+        go_on(&mut machine, &mut Tape::new(b"", 1), rules);
+        assert_eq!(figures(&mut machine.fetch().unwrap()), figures(&mut expected), "{fuel}");
+    }
+}
+
+#[test]
 fn fuel_ends_a_run_as_on_the_host() {
     let pool = pool(&writer(11_100));
     for fuel in [1, 7, 906, 5_000, 1_000_000, SLICE, SLICE + 1, SLICE + 700] {

@@ -8,7 +8,7 @@ use ncpu_machine::{
     Access, Core, Exit, Fault, FaultKind, FramePool, LaneWords, PAGE_SIZE, PoolState, Ppn,
     StopAfter, run,
 };
-use ncpu_uop::Uop;
+use ncpu_uop::{Uop, slot};
 use std::sync::atomic::AtomicU32;
 
 /// An odd page, so that the address of what follows has a carry.
@@ -90,6 +90,20 @@ fn a_loop_gives_its_sum_and_its_exact_count() {
         assert_eq!(outcome.retired, 1 + 3 * 1000 + 1);
         assert_eq!(outcome.uops, outcome.retired, "one micro-op an instruction, fused or not");
         assert_eq!(core.pc, CODE + 20);
+    });
+}
+
+#[test]
+fn a_comparison_leaves_nothing_but_flags() {
+    // `cmp x0, #35; svc #0`.
+    with_program(&[0xf100_8c1f, 0xd400_0001], |core, mem| {
+        let before = core.slots;
+        let outcome = run(core, mem, &NativeAlu, &mut (), u64::MAX, 0);
+        assert_eq!((outcome.exit, outcome.retired), (Exit::SystemCall(0), 2));
+        // 0 - 35: negative, and a borrow.
+        let mut after = before;
+        after[slot::NZCV as usize] = 8;
+        assert_eq!(core.slots, after);
     });
 }
 
