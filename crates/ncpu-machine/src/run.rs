@@ -134,13 +134,6 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
             unsafe { *regs.add($slot as usize) = value }
         }};
     }
-    // Makes the slots what others may see: what the sink has swallowed depends on the engine.
-    macro_rules! settle {
-        () => {
-            set!(slot::NZCV, nzcv);
-            set!(slot::SINK, 0);
-        };
-    }
     macro_rules! slots {
         () => {
             // SAFETY: as in `get`; the reference ends with the expression.
