@@ -202,9 +202,10 @@ impl<D: Device> GpuMachine<D> {
                 is_asked_back = look();
                 looked = Instant::now();
                 if is_asked_back {
-                    // The slice ends here, at a taken branch.
+                    // The slice ends here, at a taken branch; but 0 would be no end at all, in a machine
+                    // whose first code is still being lifted.
                     let record = self.lanes.lane(LANE)?;
-                    let until = record.total + record.retired;
+                    let until = (record.total + record.retired).max(1);
                     let record = Lane { pending: 1, exit: [0; 3], until, ..record };
                     self.lanes.resume(LANE, &record)?;
                 }
