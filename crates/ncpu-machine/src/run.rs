@@ -205,9 +205,16 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                 fetch_ahead!();
             };
         }
+        // Leaves the registers as others may look at them. What is in the sink depends on the engine.
+        macro_rules! settle {
+            () => {{
+                set!(slot::NZCV, nzcv);
+                set!(slot::SINK, 0);
+            }};
+        }
         if !MEET {
             enter!(|outcome| {
-                set!(slot::NZCV, nzcv);
+                settle!();
                 return outcome;
             });
         }
@@ -245,7 +252,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
             macro_rules! finish {
                 ($outcome:expr) => {{
                     let outcome = $outcome;
-                    set!(slot::NZCV, nzcv);
+                    settle!();
                     if !MEET {
                         return outcome;
                     }
