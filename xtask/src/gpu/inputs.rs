@@ -92,7 +92,7 @@ fn cases(check: &Check) -> Result<Vec<Case>> {
     if check.engine == "gpu" {
         cases.push(Case {
             variable: Some(("CUDA_VISIBLE_DEVICES", "")),
-            ..case("no card", batch(&["--stdin-range", "0..1"]), 125, "no CUDA-capable device")
+            ..case("no card", batch(&["--stdin-range", "0..1"]), 125, "the NVIDIA driver finds 0")
         });
         cases.push(Case {
             variable: Some(("CUDA_VISIBLE_DEVICES", "")),
@@ -100,7 +100,7 @@ fn cases(check: &Check) -> Result<Vec<Case>> {
                 "no card, one machine",
                 ["run", "--engine", "gpu", &program].map(str::to_owned).to_vec(),
                 125,
-                "no CUDA-capable device",
+                "the NVIDIA driver finds 0",
             )
         });
     }
