@@ -64,7 +64,8 @@ pub(crate) fn runner(folder: &Path) -> Result<PathBuf> {
     }
     std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     binutils(ASSEMBLER, &[&source, Path::new("-o"), &object])?;
-    let base = Path::new("-Ttext-segment=0x40000000");
+    // No power of two, nor near one: operands are, and a branch must not end up in the runner.
+    let base = Path::new("-Ttext-segment=0x5a5a0000");
     binutils("aarch64-linux-gnu-ld", &[base, &object, Path::new("-o"), &runner])?;
     Ok(runner)
 }

@@ -107,7 +107,9 @@ struct Section {
 }
 
 impl Section {
+    /// Adds a line, and says it at once: a run that is cut off inside a suite has said what it had.
     fn line(&mut self, line: impl AsRef<str>) {
+        eprintln!("{}", line.as_ref());
         self.text.push_str(line.as_ref());
         self.text.push('\n');
     }
@@ -222,7 +224,12 @@ pub(crate) fn run(args: &Args) -> Result<bool> {
 
 /// Title, machine, time and command.
 fn head(check: &Check) -> Result<String> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    // Where files are on this machine is no one else's business.
+    let shown = |argument: String| match Path::new(&argument).file_name() {
+        Some(name) if argument.starts_with('/') => name.to_string_lossy().into_owned(),
+        _ => argument,
+    };
+    let arguments: Vec<String> = std::env::args().skip(1).map(shown).collect();
     let card = Command::new("nvidia-smi")
         .args(["--query-gpu=name,driver_version,memory.total,clocks.max.sm"])
         .arg("--format=csv,noheader")
