@@ -3,8 +3,7 @@
 use crate::driven::{Driven, Fault, OnHost, Status};
 use crate::folders::Folders;
 use ncpu_alu::Alu;
-use ncpu_linux::{Kernel, Stop};
-use ncpu_machine::PAGE_SIZE;
+use ncpu_linux::{Kernel, LONGEST_LINE, Stop};
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -118,8 +117,6 @@ pub struct Ending {
 pub const SLICE: u64 = 10_000_000;
 /// The same with a terminal: a few milliseconds, so that a busy guest can be interrupted.
 const TERMINAL_SLICE: u64 = 1_000_000;
-/// Most instructions of a straight line, which ends with its page at the latest.
-const LONGEST_LINE: u64 = (PAGE_SIZE / 4) as u64;
 /// How far a clock that the host paces may fall behind while the machine runs.
 const LATEST_CLOCK: Duration = Duration::from_millis(20);
 

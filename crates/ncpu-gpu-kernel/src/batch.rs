@@ -112,7 +112,7 @@ pub struct Lane {
     pub output_taken: u32,
     /// Whether the machine was cut inside a line at whose end output is due.
     pub output_due: u32,
-    /// Host: address of [`LIFTS`]-independent room for requests to the host; 0 for none.
+    /// Host: address of room for a request of each task to the host; 0 for none.
     pub requests: u64,
     /// Requests in it: on the way out waiting, on the way in answered.
     pub request_count: u32,
@@ -120,8 +120,6 @@ pub struct Lane {
     pub frames: LaneFrameState,
     /// Pages of code lifted from them.
     pub own_pages: u32,
-    /// Index of the case that the machine runs, for the host.
-    pub case: u32,
     /// Console flags of the machine, see [`ncpu_linux::tty::console`].
     pub console_flags: u32,
     /// Whether the clock of the machine is paced by the host.

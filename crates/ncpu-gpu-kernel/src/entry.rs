@@ -24,9 +24,6 @@ macro_rules! entries {
             }
         )*
 
-        /// Names of all entry points.
-        pub const NAMES: &[&str] = &[$(stringify!($name)),*];
-
         /// What one thread of the entry point `name` does, on the host; false if there is none of this
         /// name.
         ///

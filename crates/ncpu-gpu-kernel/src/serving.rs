@@ -11,15 +11,13 @@ use core::mem::take;
 use core::sync::atomic::{AtomicU32, Ordering};
 use ncpu_linux::host::Request;
 use ncpu_linux::tty::console;
-use ncpu_linux::{Kernel, Slice, Stop};
+use ncpu_linux::{Kernel, LONGEST_LINE, Slice, Stop};
 use ncpu_machine::{PAGE_SIZE, Ppn};
 
 /// Most bytes of input given to a machine at a time.
-const INPUT_BLOCK: u64 = 1 << 16;
-/// Most instructions of a straight line, which ends with its page at the latest.
-const LONGEST_LINE: u64 = (PAGE_SIZE / 4) as u64;
+pub const INPUT_BLOCK: u64 = 1 << 16;
 /// Bytes before each record of output: stream and length.
-const OUTPUT_HEADER: usize = 4;
+pub const OUTPUT_HEADER: usize = 4;
 
 /// A request to the host on its way out or back.
 #[repr(C)]
@@ -314,6 +312,15 @@ unsafe fn put(record: &mut Lane, stream: u8, bytes: &[u8]) {
         to.add(OUTPUT_HEADER).copy_from_nonoverlapping(bytes.as_ptr(), count);
     }
     record.output_length += length;
+}
+
+/// Calls `take` with the stream and the bytes of every record of a lane's output.
+pub fn for_each_output(mut output: &[u8], mut take: impl FnMut(u8, &[u8])) {
+    while let Some((&[stream, _, low, high], rest)) = output.split_first_chunk::<OUTPUT_HEADER>() {
+        let (bytes, after) = rest.split_at(rest.len().min(u16::from_le_bytes([low, high]).into()));
+        take(stream, bytes);
+        output = after;
+    }
 }
 
 /// Puts all waiting requests where the host finds them.

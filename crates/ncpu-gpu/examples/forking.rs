@@ -71,7 +71,6 @@ fn measure<D: Device>(
         frames: u64::from(machines.next_multiple_of(32)) * FRAMES,
         staged: 0,
         output: 256,
-        has_folders: false,
     };
     let mut lanes = Lanes::new(device, &mut template, &plan)?;
     let input = b"1 1000000 alike\n";

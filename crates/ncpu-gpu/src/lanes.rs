@@ -76,8 +76,6 @@ pub struct Plan {
     pub staged: u32,
     /// Bytes of room for each lane's output; four times what the machine's console holds at least.
     pub output: u64,
-    /// Whether the lanes ask the host for files.
-    pub has_folders: bool,
 }
 
 /// Bytes that a plan needs for each lane beside its frames.

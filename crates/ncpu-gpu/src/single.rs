@@ -7,6 +7,7 @@ use crate::lanes::{Lanes, Plain, Plan};
 use ncpu_cuda::Device;
 use ncpu_engine::{Driven, Fault, Folders, Machine, Status};
 use ncpu_gpu_kernel::batch::{state, stop};
+use ncpu_gpu_kernel::serving::{INPUT_BLOCK, OUTPUT_HEADER};
 use ncpu_gpu_kernel::{Exchange, Lane, exit, serving};
 use ncpu_linux::Stop;
 use ncpu_linux::tty::console;
@@ -15,10 +16,6 @@ use std::time::{Duration, Instant};
 
 /// The lane that the machine is.
 const LANE: u32 = 0;
-/// Most bytes of input given at a time.
-const INPUT_ROOM: u64 = 1 << 16;
-/// Bytes before each record of output: stream and length.
-const OUTPUT_HEADER: usize = 4;
 /// How often a running machine's host is looked at.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -77,7 +74,6 @@ impl<D: Device> GpuMachine<D> {
             staged: 0,
             // A record that wraps round the ring's end comes in two parts.
             output: (limits.console as usize + OUTPUT_HEADER) as u64,
-            has_folders: true,
         };
         let mut output = Vec::new();
         let status = machine.with_kernel(|kernel| {
@@ -91,7 +87,7 @@ impl<D: Device> GpuMachine<D> {
         let lanes = Lanes::new(device, machine, &plan);
         machine.with_kernel(|kernel| console::set_live(kernel, false));
         let mut lanes = lanes?;
-        let input_at = lanes.room(INPUT_ROOM)?;
+        let input_at = lanes.room(INPUT_BLOCK)?;
         let requests_at = lanes.room(u64::from(limits.tasks) * size_of::<Exchange>() as u64)?;
         let record = Lane {
             attended: 1,
@@ -276,7 +272,7 @@ impl<D: Device> Driven for GpuMachine<D> {
     }
 
     fn push_input(&mut self, bytes: &[u8]) {
-        let room = INPUT_ROOM as usize - self.input.len();
+        let room = INPUT_BLOCK as usize - self.input.len();
         self.input.extend(&bytes[..bytes.len().min(room)]);
         self.record.input_length = self.input.len() as u64;
     }
@@ -286,13 +282,7 @@ impl<D: Device> Driven for GpuMachine<D> {
     }
 
     fn drain_output(&mut self, take: &mut dyn FnMut(u8, &[u8])) {
-        let mut rest = &self.output[..];
-        while let Some(([stream, _, low, high], bytes)) = rest.split_first_chunk() {
-            let length = usize::from(u16::from_le_bytes([*low, *high]));
-            let (bytes, after) = bytes.split_at(length.min(bytes.len()));
-            take(*stream, bytes);
-            rest = after;
-        }
+        serving::for_each_output(&self.output, take);
         self.output.clear();
         self.record.output_taken = 1;
     }

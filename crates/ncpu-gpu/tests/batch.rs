@@ -172,14 +172,7 @@ fn machines_that_are_refused_memory_run_again() {
     let expected = same(&words, Rules::default(), &[], &cases);
     assert_eq!(expected[0].outcome, Outcome::Exited(226));
     // Enough for one of the two warps.
-    let plan = Plan {
-        lanes: 64,
-        spread: true,
-        frames: 32 * 300,
-        staged: 0,
-        output: 0,
-        has_folders: false,
-    };
+    let plan = Plan { lanes: 64, spread: true, frames: 32 * 300, staged: 0, output: 0 };
     let device = Emulation::default();
     let mut engine = GpuBatch::planned(device, template(&words), Rules::default(), &plan).unwrap();
     let (ends, _) = run(&mut engine, cases.clone());

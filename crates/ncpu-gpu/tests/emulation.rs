@@ -22,7 +22,6 @@ fn ends_as_on_the_host(count: u32, spread: bool, slice: u32) {
         frames: u64::from(count.next_multiple_of(32)) * 64,
         staged: 0,
         output: 1 << 16,
-        has_folders: false,
     };
     let mut lanes = Lanes::new(Emulation::default(), &mut template, &plan).unwrap();
     let all: Vec<u32> = (0..count).collect();

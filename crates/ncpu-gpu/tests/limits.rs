@@ -42,14 +42,8 @@ const SLICE: u64 = 10_000_000;
 fn compare(program: &[u32], limits: &[u64], pauses: bool) {
     let pool = pool(program);
     let mut template = booted(&pool);
-    let plan = Plan {
-        lanes: limits.len() as u32,
-        spread: true,
-        frames: 32 * 64,
-        staged: 0,
-        output: 0,
-        has_folders: false,
-    };
+    let plan =
+        Plan { lanes: limits.len() as u32, spread: true, frames: 32 * 64, staged: 0, output: 0 };
     let fresh = |&limit| Lane {
         limit,
         stride: SLICE,

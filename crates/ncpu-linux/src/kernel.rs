@@ -8,6 +8,8 @@ use ncpu_machine::mem::untag;
 use ncpu_machine::mem::walk::USER_END;
 use ncpu_machine::{Access, Exit, Fault, FaultKind, Observer, Outcome, run};
 
+/// Most instructions of a straight line, which ends with its page at the latest.
+pub const LONGEST_LINE: u64 = ncpu_machine::code::WORDS as u64;
 /// Instructions that a task runs before others get their turn.
 pub(crate) const QUANTUM: i64 = 1_000_000;
 /// `Task::call` for a number that has no row in the table.

@@ -49,5 +49,5 @@ mod wait;
 pub use abi::errno::Errno;
 pub use hash::StateHasher;
 pub use image::{Kernel, Layout, Limits};
-pub use kernel::{Slice, Stop};
+pub use kernel::{LONGEST_LINE, Slice, Stop};
 pub use wait::{Block, Channel, SysResult};

@@ -169,8 +169,6 @@ pub struct CodeStore {
     entries: AtomicU32,
     /// Pages lifted since the store was made.
     lifted: AtomicU32,
-    /// Times that everything was dropped to make room.
-    cleared: AtomicU32,
 }
 
 impl CodeStore {
@@ -200,7 +198,6 @@ impl CodeStore {
             slots,
             entries: AtomicU32::new(0),
             lifted: AtomicU32::new(0),
-            cleared: AtomicU32::new(0),
         }
     }
 
@@ -282,7 +279,6 @@ impl CodeStore {
         }
         self.used.store(0, Ordering::Relaxed);
         self.entries.store(0, Ordering::Relaxed);
-        self.cleared.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Pages lifted so far.

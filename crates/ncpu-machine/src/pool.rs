@@ -35,8 +35,6 @@ pub struct LaneFrameState {
     free: u32,
     /// Frames in use.
     used: u32,
-    /// Most frames ever in use at once.
-    peak: u32,
     /// 1 once there was no block for a frame.
     starved: u32,
 }
@@ -176,7 +174,6 @@ impl LaneFrames {
             }
         };
         state.used += 1;
-        state.peak = state.peak.max(state.used);
         Some(number)
     }
 

@@ -81,8 +81,9 @@ pub fn run<A: Alu, O: Observer>(
 /// Most instructions that [`interpret`] executes, so that it can count in 32 bits.
 const MOST: u64 = 1 << 24;
 
-/// As [`run`], but returns for code that has not been lifted, and after some million instructions. `SPREAD` says whether the memory's tables
-/// are spread ([`crate::words`]), because the machine is one of the lanes of a warp.
+/// As [`run`], but returns for code that has not been lifted, and after some million instructions.
+/// `SPREAD` says whether the memory's tables are spread ([`crate::words`]), because the machine is one of
+/// the lanes of a warp.
 ///
 /// With `MEET`, the lanes of a warp meet before every micro-op: those that execute the same one execute
 /// it together, wherever their ways have parted before. So all of them have to call this at the same

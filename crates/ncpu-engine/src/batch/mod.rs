@@ -112,12 +112,18 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// From the wait status of the first process, as in `man 2 wait4`.
+    pub const fn ended(status: u32) -> Outcome {
+        match status & 0x7f {
+            0 => Outcome::Exited((status >> 8) as u8),
+            signal => Outcome::Signalled(signal as u8),
+        }
+    }
+
     /// From the reason for which a drive ended; `None` if the host ended it.
     pub fn of(reason: &Reason) -> Option<Outcome> {
         Some(match reason {
-            // As in `man 2 wait4`.
-            Reason::Ended(status) if status & 0x7f == 0 => Outcome::Exited((status >> 8) as u8),
-            Reason::Ended(status) => Outcome::Signalled((status & 0x7f) as u8),
+            Reason::Ended(status) => Outcome::ended(*status),
             Reason::Fuel => Outcome::Fuel,
             Reason::Timeout => Outcome::Timeout,
             Reason::Deadlock => Outcome::Deadlock,

@@ -42,7 +42,6 @@ pub fn plan_batch(
         frames: 0,
         staged: lanes.saturating_mul(STAGED).clamp(pages as u32, most_staged),
         output: 0,
-        has_folders: false,
     };
     let lanes = lanes.unwrap_or_else(|| {
         let wanted = cases.unwrap_or(u64::MAX).clamp(1, MOST_LANES) as u32;

@@ -4,10 +4,8 @@ use ncpu_cuda::{CudaError, Device};
 use ncpu_engine::batch::{Captured, Case, Finished, Outcome};
 use ncpu_gpu_kernel::Lane;
 use ncpu_gpu_kernel::batch::stop;
+use ncpu_gpu_kernel::serving::for_each_output;
 use std::collections::HashMap;
-
-/// Bytes before each record of output: the stream, a zero, and the length in two bytes.
-const HEADER: usize = 4;
 
 /// A machine on a lane.
 pub(super) struct Running {
@@ -29,14 +27,11 @@ impl Running {
     }
 
     /// Takes records of output, of which `limit` bytes a stream are kept.
-    pub(super) fn take(&mut self, mut output: &[u8], limit: usize) {
-        while let Some((&[stream, _, low, high], rest)) = output.split_first_chunk::<HEADER>() {
-            let length = usize::from(u16::from_le_bytes([low, high])).min(rest.len());
-            let (bytes, others) = rest.split_at(length);
+    pub(super) fn take(&mut self, output: &[u8], limit: usize) {
+        for_each_output(output, |stream, bytes| {
             let captured = if stream == 2 { &mut self.stderr } else { &mut self.stdout };
             captured.append(bytes, limit);
-            output = others;
-        }
+        });
     }
 
     pub(super) fn finished(self, outcome: Outcome, instructions: u64, hash: u128) -> Finished {
@@ -49,11 +44,7 @@ impl Running {
 /// How a machine has ended whose lane has stopped with this record.
 pub(super) fn outcome(record: &Lane, is_late: bool) -> Outcome {
     match record.stop {
-        // As in `man 2 wait4`.
-        stop::ENDED if record.exit_status & 0x7f == 0 => {
-            Outcome::Exited((record.exit_status >> 8) as u8)
-        }
-        stop::ENDED => Outcome::Signalled((record.exit_status & 0x7f) as u8),
+        stop::ENDED => Outcome::ended(record.exit_status),
         stop::LIMIT if is_late => Outcome::Timeout,
         stop::LIMIT => Outcome::Fuel,
         stop::DEADLOCK => Outcome::Deadlock,

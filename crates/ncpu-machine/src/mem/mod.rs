@@ -257,25 +257,6 @@ impl<'m> Mem<'m> {
         true
     }
 
-    /// Copies between two pages of the machine; false when memory is used up or the destination is
-    /// read-only for good. Both ranges must lie within their pages.
-    #[cfg_attr(target_arch = "nvptx64", inline(never))]
-    #[must_use]
-    pub fn copy_page(
-        &mut self,
-        to: Ppn,
-        to_offset: usize,
-        from: Ppn,
-        from_offset: usize,
-        len: usize,
-    ) -> bool {
-        assert!(to_offset <= PAGE_SIZE && len <= PAGE_SIZE - to_offset);
-        assert!(from_offset <= PAGE_SIZE && len <= PAGE_SIZE - from_offset);
-        let mut bytes = [0; PAGE_SIZE];
-        self.read_page(from, from_offset, &mut bytes[..len]);
-        self.write_page(to, to_offset, &bytes[..len])
-    }
-
     /// Root table of the current address space.
     pub fn root(&self) -> Ppn {
         Ppn(self.allocator.root)
