@@ -372,6 +372,10 @@ impl Device for Cuda {
         )
     }
 
+    fn processors(&self) -> u32 {
+        self.card.multiprocessors
+    }
+
     fn memory(&self) -> Result<(u64, u64)> {
         let driver = self.enter()?;
         let (mut free, mut total) = (0, 0);

@@ -19,6 +19,9 @@ pub trait Device {
     /// Name, abilities and driver in one line, for reports.
     fn describe(&self) -> String;
 
+    /// How many multiprocessors run threads.
+    fn processors(&self) -> u32;
+
     /// Bytes of memory: free, and in total.
     fn memory(&self) -> Result<(u64, u64)>;
 

@@ -174,10 +174,13 @@ pub struct Round {
 /// Many machines, and what they share.
 #[repr(C)]
 pub struct Batch {
-    /// Number of lanes. Those that fill the last warp up have a record and spread words too.
+    /// Number of lanes.
     pub lanes: u32,
     /// Whether frames are spread over the lanes of a warp.
     pub spread: u32,
+    /// Lanes that a warp executes and serves, a power of two up to [`WARP`]. (Their memory is spread over
+    /// [`WARP`] lanes, whatever this is.)
+    pub width: u32,
     /// Where tables are in an image.
     pub layout: Layout,
     /// Images of all lanes.
@@ -242,14 +245,19 @@ impl Batch {
         unsafe { &mut *self.records.add(lane as usize) }
     }
 
-    /// Lanes and those that fill the last warp up.
-    pub const fn whole_warps(&self) -> u32 {
-        self.lanes.next_multiple_of(WARP)
+    /// Threads of a launch in which each lane has one.
+    pub const fn threads(&self) -> u32 {
+        self.lanes.div_ceil(self.width) * WARP
+    }
+
+    /// The lane that is a thread's of such a launch.
+    pub(crate) const fn lane_of(&self, thread: u32) -> Option<u32> {
+        let place = thread % WARP;
+        let lane = thread / WARP * self.width + place;
+        if place < self.width && lane < self.lanes { Some(lane) } else { None }
     }
 
     pub(crate) fn image(&self, lane: u32) -> *mut u8 {
-        // Lanes that fill up do not use the image.
-        let lane = lane.min(self.lanes - 1);
         self.images.wrapping_add(lane as usize * self.image_stride as usize)
     }
 

@@ -56,26 +56,26 @@ fn this_thread() -> u32 {
 
 entries! {
     /// Every lane executes.
-    ncpu_execute "run" |batch, lane| {
-        if lane < batch.whole_warps() {
+    ncpu_execute "run" |batch, thread| {
+        if let Some(lane) = batch.lane_of(thread) {
             execute::execute::<_, true>(batch, lane, state::RUN, &mut ());
         }
     };
-    /// Every lane executes, none waits for another: for a batch of one.
-    ncpu_execute_alone "alone" |batch, lane| {
-        if lane < batch.lanes {
+    /// Every lane executes, none waits for another: for warps of one lane.
+    ncpu_execute_alone "alone" |batch, thread| {
+        if let Some(lane) = batch.lane_of(thread) {
             execute::execute::<_, false>(batch, lane, state::RUN, &mut ());
         }
     };
     /// Every lane that is near its limit executes, and stops there, wherever that is.
-    ncpu_execute_exactly "exact" |batch, lane| {
-        if lane < batch.lanes {
+    ncpu_execute_exactly "exact" |batch, thread| {
+        if let Some(lane) = batch.lane_of(thread) {
             execute::execute_exactly(batch, lane);
         }
     };
     /// Every lane that ended its slice is served.
-    ncpu_serve "service" |batch, lane| {
-        if lane < batch.lanes {
+    ncpu_serve "service" |batch, thread| {
+        if let Some(lane) = batch.lane_of(thread) {
             serving::serve(batch, lane);
         }
     };

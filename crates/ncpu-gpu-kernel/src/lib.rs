@@ -18,9 +18,11 @@ pub mod exit;
 pub mod forking;
 pub mod lifting;
 pub mod serving;
+mod stack;
 
 pub use batch::{Batch, Lane, Lift, Round};
 pub use serving::Exchange;
+pub use stack::STACK_BYTES;
 
 /// Comparing slices calls this by name; nothing else on the GPU provides it.
 ///

@@ -48,6 +48,10 @@ impl Device for Emulation {
         "emulation of a GPU on the host's processor".into()
     }
 
+    fn processors(&self) -> u32 {
+        1
+    }
+
     fn memory(&self) -> Result<(u64, u64)> {
         Ok((1 << 34, 1 << 34))
     }

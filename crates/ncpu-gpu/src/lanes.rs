@@ -156,6 +156,16 @@ pub struct Lanes<D: Device> {
     dirty: bool,
 }
 
+/// Warps of a multiprocessor from which on lanes fill the warps up: lanes that go ways of their own wait
+/// less for each other in fewer to a warp, but where all go the same way, more warps are no faster
+/// (docs/measurements/lanes.md).
+const BUSY: u32 = 4;
+
+/// Lanes of a warp, for so many lanes on so many multiprocessors.
+fn width(lanes: u32, processors: u32) -> u32 {
+    lanes.div_ceil(BUSY * processors).next_power_of_two().min(WARP)
+}
+
 impl<D: Device> Lanes<D> {
     /// Puts a template, from which lanes are forked, and room for the lanes into device memory.
     ///
@@ -216,13 +226,14 @@ impl<D: Device> Lanes<D> {
         let record = Batch {
             lanes,
             spread: plan.spread.into(),
+            width: width(lanes, this.device.processors()),
             layout,
             images: pointer(this.alloc(image_stride(&layout) * u64::from(lanes))?),
             image_stride: image_stride(&layout),
             template: pointer(template),
             translations: pointer(this.spread_words(warps, Tlb::words(true))?),
             lookups: pointer(this.spread_words(warps, Lookup::words(true))?),
-            records: pointer(this.alloc(room(warps * u64::from(WARP), size_of::<Lane>()))?),
+            records: pointer(this.alloc(room(lanes.into(), size_of::<Lane>()))?),
             rom: pointer(this.put(rom)?),
             rom_pages: (rom.len() / PAGE_SIZE) as u32,
             shared_frames,
@@ -354,12 +365,13 @@ impl<D: Device> Lanes<D> {
         }
         let at = self.record.round.addr() as u64;
         self.device.fill(at, 0, size_of::<Round>() as u64)?;
-        let execute = if self.lanes == 1 { "ncpu_execute_alone" } else { "ncpu_execute" };
-        self.launch(execute, self.record.whole_warps())?;
+        let threads = self.record.threads();
+        let execute = if self.record.width == 1 { "ncpu_execute_alone" } else { "ncpu_execute" };
+        self.launch(execute, threads)?;
         if self.exact {
-            self.launch("ncpu_execute_exactly", self.lanes)?;
+            self.launch("ncpu_execute_exactly", threads)?;
         }
-        self.launch("ncpu_serve", self.lanes)?;
+        self.launch("ncpu_serve", threads)?;
         let mut round = Round::default();
         self.device.download(at, round.bytes_mut())?;
         self.rounds += 1;
@@ -491,7 +503,7 @@ impl<D: Device> Lanes<D> {
     /// # Errors
     /// When a call of the driver fails.
     pub fn clear_all(&mut self) -> Result<()> {
-        let records = u64::from(self.record.whole_warps()) * size_of::<Lane>() as u64;
+        let records = u64::from(self.lanes) * size_of::<Lane>() as u64;
         self.device.fill(self.record_address(0), 0, records)?;
         let frames = u64::from(self.groups * self.record.frame_limit) * BLOCK_ENTRY;
         self.device.fill(self.record.blocks.addr() as u64, 0, frames)?;

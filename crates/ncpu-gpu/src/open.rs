@@ -1,9 +1,8 @@
 //! The card that machines run on.
 
 use ncpu_cuda::{Cuda, CudaError, Options, Ptx};
+use ncpu_gpu_kernel::STACK_BYTES;
 
-/// Stack of a thread: the operating system recurses, and the compiler cannot tell how deep.
-const STACK_BYTES: usize = 32 << 10;
 /// Registers of a thread that interprets: with 64, half of the threads that a multiprocessor can hold
 /// reside on it.
 const RUN_REGISTERS: u32 = 64;

@@ -264,6 +264,9 @@ impl Device for Failing {
     fn describe(&self) -> String {
         self.device.describe()
     }
+    fn processors(&self) -> u32 {
+        self.device.processors()
+    }
     fn memory(&self) -> CudaResult<(u64, u64)> {
         self.device.memory()
     }

@@ -1085,7 +1085,8 @@ unsafe fn write<T: Copy, const SPREAD: bool>(at: *mut u8, value: T) {
     }
 }
 
-/// Whether any lane of the warp says so; all of them meet here. Elsewhere, there is one lane.
+/// Whether any lane of the warp says so; all that have not returned meet here. Elsewhere, there is one
+/// lane.
 #[inline(always)]
 fn any_lane(says: bool) -> bool {
     #[cfg(target_arch = "nvptx64")]
@@ -1094,7 +1095,8 @@ fn any_lane(says: bool) -> bool {
             #[link_name = "llvm.nvvm.vote.any.sync"]
             fn vote_any(lanes: u32, says: bool) -> bool;
         }
-        // SAFETY: all 32 lanes of a warp take part, as `interpret` asks for.
+        // SAFETY: all lanes of a warp take part that have not returned, as `interpret` asks for; the
+        // others are not waited for (PTX ISA, `vote.sync`).
         unsafe { vote_any(u32::MAX, says) }
     }
     #[cfg(not(target_arch = "nvptx64"))]

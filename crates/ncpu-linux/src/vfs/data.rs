@@ -229,31 +229,79 @@ pub(crate) fn read(
     if let Place::Host(_) = node.place() {
         return super::hostfs::read(k, node, offset, to);
     }
-    let inode = inode::view(k, node).ok_or(Errno::ESTALE)?;
-    if !has_data(&inode) {
-        return Err(Errno::EINVAL);
+    match to {
+        Dest::User(address, left) => read_to_user(k, node, offset, address, left),
+        Dest::Kernel(buffer, filled) => {
+            let count = read_kept(k, node, offset, &mut buffer[*filled..])?;
+            *filled += count;
+            Ok(count as u64)
+        }
     }
+}
+
+/// Out of line: the page is not on the stack of those who read into their own buffers.
+#[inline(never)]
+fn read_to_user(
+    k: &mut Kernel<'_>,
+    node: Node,
+    offset: u64,
+    address: &mut u64,
+    left: &mut u64,
+) -> Result<u64, Errno> {
+    let inode = contents(k, node)?;
     let mut done = 0;
     let mut buffer = [0; PAGE_SIZE];
-    while to.room() != 0 && offset.saturating_add(done) < inode.size {
-        let position = offset + done;
-        let within = position & (PAGE - 1);
-        let mut len = (PAGE - within).min(inode.size - position).min(to.room());
-        if let Dest::User(address, _) = to {
-            len = len.min(run(*address));
+    while *left != 0 {
+        let position = offset.saturating_add(done);
+        let room = (PAGE - (position & (PAGE - 1))).min(*left).min(run(*address));
+        let count = read_inode(k, &inode, position, &mut buffer[..room as usize]);
+        if count == 0 {
+            break;
         }
-        let bytes = &mut buffer[..len as usize];
-        match shown(k, &inode, position / PAGE) {
-            Some(page) => k.mem.read_page(page, within as usize, bytes),
-            None => bytes.fill(0),
-        }
-        match to.put(k, bytes) {
-            Ok(()) => done += len,
+        match k.write_user(*address, &buffer[..count]) {
+            Ok(()) => {}
             Err(error) if done == 0 => return Err(error),
             Err(_) => break,
         }
+        done += count as u64;
+        *address += count as u64;
+        *left -= count as u64;
     }
     Ok(done)
+}
+
+/// The inode of a node that the machine keeps itself, which must have contents.
+fn contents(k: &mut Kernel<'_>, node: Node) -> Result<Inode, Errno> {
+    let inode = inode::view(k, node).ok_or(Errno::ESTALE)?;
+    if has_data(&inode) { Ok(inode) } else { Err(Errno::EINVAL) }
+}
+
+/// Reads from a file that the machine keeps itself; 0 at and beyond its end.
+pub(crate) fn read_kept(
+    k: &mut Kernel<'_>,
+    node: Node,
+    offset: u64,
+    out: &mut [u8],
+) -> Result<usize, Errno> {
+    let inode = contents(k, node)?;
+    Ok(read_inode(k, &inode, offset, out))
+}
+
+fn read_inode(k: &Kernel<'_>, inode: &Inode, offset: u64, out: &mut [u8]) -> usize {
+    let count = inode.size.saturating_sub(offset).min(out.len() as u64) as usize;
+    let mut done = 0;
+    while done < count {
+        let position = offset + done as u64;
+        let within = (position & (PAGE - 1)) as usize;
+        let end = count.min(done + PAGE_SIZE - within);
+        let bytes = &mut out[done..end];
+        match shown(k, inode, position / PAGE) {
+            Some(page) => k.mem.read_page(page, within, bytes),
+            None => bytes.fill(0),
+        }
+        done = end;
+    }
+    count
 }
 
 /// Reads from a regular file into a kernel buffer; 0 at and beyond its end.
@@ -277,52 +325,85 @@ pub(crate) fn write(
     if let Place::Host(_) = node.place() {
         return super::hostfs::write(k, node, offset, from);
     }
-    if from.left() == 0 {
+    match from {
+        Source::User(..) => write_from_user(k, node, offset, from),
+        Source::Kernel(bytes) => {
+            let count = write_kept(k, node, offset, bytes)?;
+            *bytes = &bytes[count as usize..];
+            Ok(count)
+        }
+    }
+}
+
+/// Out of line: the page is not on the stack of those who write what they have.
+#[inline(never)]
+fn write_from_user(
+    k: &mut Kernel<'_>,
+    node: Node,
+    offset: u64,
+    from: &mut Source<'_>,
+) -> Result<u64, Errno> {
+    let mut done = 0;
+    let mut buffer = [0; PAGE_SIZE];
+    while let Source::User(address, left) = *from
+        && left != 0
+    {
+        let position = offset + done;
+        let count = (PAGE - (position & (PAGE - 1))).min(left).min(run(address));
+        let bytes = &mut buffer[..count as usize];
+        match from.take(k, bytes).and_then(|()| write_kept(k, node, position, bytes)) {
+            Ok(_) => done += count,
+            Err(error) if done == 0 => return Err(error),
+            Err(_) => break,
+        }
+    }
+    Ok(done)
+}
+
+/// Writes to a file that the machine keeps itself, extending it; what was written before the machine's
+/// memory ended.
+pub(crate) fn write_kept(
+    k: &mut Kernel<'_>,
+    node: Node,
+    offset: u64,
+    bytes: &[u8],
+) -> Result<u64, Errno> {
+    if bytes.is_empty() {
         return Ok(0);
     }
     let at = inode::change(k, node)?;
     let mut done = 0;
-    let mut buffer = [0; PAGE_SIZE];
-    let result = loop {
-        if from.left() == 0 {
-            break Ok(());
-        }
-        let position = offset + done;
-        let within = position & (PAGE - 1);
-        let mut len = (PAGE - within).min(from.left());
-        if let Source::User(address, _) = from {
-            len = len.min(run(*address));
-        }
-        let bytes = &mut buffer[..len as usize];
-        if let Err(error) = from.take(k, bytes) {
-            break Err(error);
-        }
-        if let Err(error) = make(k, at, position / PAGE).and_then(|page| {
-            let written = k.mem.write_page(page, within as usize, bytes);
+    let mut result = Ok(());
+    while done < bytes.len() && result.is_ok() {
+        let position = offset + done as u64;
+        let within = (position & (PAGE - 1)) as usize;
+        let end = bytes.len().min(done + PAGE_SIZE - within);
+        result = make(k, at, position / PAGE).and_then(|page| {
+            let written = k.mem.write_page(page, within, &bytes[done..end]);
             if written { Ok(()) } else { Err(Errno::ENOSPC) }
-        }) {
-            break Err(error);
+        });
+        if result.is_ok() {
+            done = end;
+            let inode = &mut k.inodes[at];
+            inode.size = inode.size.max(offset + done as u64);
         }
-        done += len;
-        let inode = &mut k.inodes[at];
-        inode.size = inode.size.max(offset + done);
-    };
+    }
     if done != 0 {
         inode::touch(k, at);
         super::access::drop_privilege_bits(k, at);
-        return Ok(done);
+        return Ok(done as u64);
     }
     result.map(|()| 0)
 }
 
-/// Writes kernel bytes to a file; ENOSPC also for a part.
+/// Writes kernel bytes to a file that the machine keeps itself; ENOSPC also for a part.
 pub(crate) fn write_node(
     k: &mut Kernel<'_>,
     node: Node,
     offset: u64,
     bytes: &[u8],
 ) -> Result<(), Errno> {
-    let written = write(k, node, offset, &mut Source::Kernel(bytes))?;
+    let written = write_kept(k, node, offset, bytes)?;
     if written == bytes.len() as u64 { Ok(()) } else { Err(Errno::ENOSPC) }
 }
 

@@ -68,10 +68,10 @@ struct Rest {
 }
 
 impl Rest {
-    fn new(path: &[u8]) -> Result<Rest, Errno> {
-        let mut rest = Rest { bytes: [0; PATH_MAX], start: PATH_MAX };
-        rest.push(path)?;
-        Ok(rest)
+    /// Nothing. It does not move: that would take it several times on the stack of a GPU's thread.
+    #[inline(always)]
+    const fn new() -> Rest {
+        Rest { bytes: [0; PATH_MAX], start: PATH_MAX }
     }
 
     fn get(&self) -> &[u8] {
@@ -190,7 +190,8 @@ fn walk_from(
     path: &[u8],
     flags: u32,
 ) -> Result<Found, Errno> {
-    let mut rest = Rest::new(path)?;
+    let mut rest = Rest::new();
+    rest.push(path)?;
     let mut node = base;
     let mut links = 0;
     let mut found = Found {
@@ -333,7 +334,7 @@ pub fn read_link(k: &mut Kernel<'_>, node: Node, out: &mut [u8]) -> Result<usize
             out[..length].copy_from_slice(&target[..length]);
             Ok(length)
         }
-        _ => super::data::read_node(k, node, 0, out),
+        _ => super::data::read_kept(k, node, 0, out),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Directories: looking names up, making and removing them, listing.
 
-use super::request::{Question, ask, command};
+use super::request::{Question, ask, ask_about, command};
 use super::{FREE, HostNode, alloc, cached, changed, index_of, learn, node_of, refresh, stamp};
 use crate::Errno;
 use crate::host::operation;
@@ -38,21 +38,20 @@ pub(crate) fn lookup(k: &mut Kernel<'_>, dir: Node, name: &[u8]) -> Result<Optio
 pub(crate) fn create(k: &mut Kernel<'_>, dir: Node, name: &[u8], mode: u32) -> Result<Node, Errno> {
     let dir = index_of(k, dir)?;
     let index = child(k, dir, name)?;
-    let question = Question::new(k, index, &[])?;
     let arguments = [u64::from(mode & 0o7777), 0, 0, 0];
-    let answer = ask(k, index, operation::CREATE, arguments, question.get())?;
+    let answer = ask_about(k, index, &[], operation::CREATE, arguments)?;
     learn(k, index, answer)?;
     Ok(node_of(index))
 }
 
 pub(crate) fn mkdir(k: &mut Kernel<'_>, dir: Node, name: &[u8], mode: u32) -> Result<(), Errno> {
     let dir = index_of(k, dir)?;
-    let question = Question::new(k, dir, name)?;
     let arguments = [u64::from(mode & 0o7777), 0, 0, 0];
-    command(k, dir, operation::MKDIR, arguments, question.get())?;
+    command(k, dir, name, operation::MKDIR, arguments)?;
     Ok(())
 }
 
+#[inline(never)]
 pub(crate) fn symlink(
     k: &mut Kernel<'_>,
     dir: Node,
@@ -60,10 +59,10 @@ pub(crate) fn symlink(
     target: &[u8],
 ) -> Result<(), Errno> {
     let dir = index_of(k, dir)?;
-    let mut question = Question::new(k, dir, name)?;
-    question.append(target)?;
-    question.append(&[0])?;
-    command(k, dir, operation::SYMLINK, [0; 4], question.get())?;
+    let mut question = Question::new();
+    question.path(k, dir, name)?;
+    question.append(target.len() + 1)?[..target.len()].copy_from_slice(target);
+    ask(k, dir, operation::SYMLINK, [0; 4], question.get())?.value(k);
     Ok(())
 }
 
@@ -74,12 +73,12 @@ pub(crate) fn unlink(
     directory: bool,
 ) -> Result<(), Errno> {
     let dir = index_of(k, dir)?;
-    let question = Question::new(k, dir, name)?;
     let arguments = [u64::from(directory), 0, 0, 0];
-    command(k, dir, operation::UNLINK, arguments, question.get())?;
+    command(k, dir, name, operation::UNLINK, arguments)?;
     Ok(())
 }
 
+#[inline(never)]
 pub(crate) fn rename(
     k: &mut Kernel<'_>,
     dir: Node,
@@ -89,9 +88,10 @@ pub(crate) fn rename(
     flags: u32,
 ) -> Result<(), Errno> {
     let (dir, to) = (index_of(k, dir)?, index_of(k, to)?);
-    let mut question = Question::new(k, dir, name)?;
+    let mut question = Question::new();
+    question.path(k, dir, name)?;
     question.path(k, to, to_name)?;
-    command(k, dir, operation::RENAME, [u64::from(flags), 0, 0, 0], question.get())?;
+    ask(k, dir, operation::RENAME, [u64::from(flags), 0, 0, 0], question.get())?.value(k);
     // The file is known under its new name; what was there is gone for those who have it open.
     let old = child(k, dir, name)?;
     let replaced = child(k, to, to_name)?;
@@ -115,7 +115,7 @@ pub(crate) fn next(k: &mut Kernel<'_>, dir: Node, position: u64) -> Result<Optio
     let entry = position.max(2) - 2;
     let at = entry * LISTING_SLOT;
     let mut slot = [0; LISTING_SLOT as usize];
-    if data::read_node(k, cache, at, &mut slot)? != slot.len() || slot[0] == 0 {
+    if data::read_kept(k, cache, at, &mut slot)? != slot.len() || slot[0] == 0 {
         return Ok(None);
     }
     let name = slot.get(2..2 + slot[0] as usize).ok_or(Errno::EIO)?;
@@ -129,6 +129,7 @@ const LISTING_SLOT: u64 = 257;
 
 /// The listing of a directory, kept until the directory changes. Its node's access time is 1 when it
 /// is whole; until then its change time is the stamp of the call that asks for it.
+#[inline(never)]
 fn listing(k: &mut Kernel<'_>, index: usize) -> Result<Node, Errno> {
     const WHOLE: u64 = 1;
     let cache = cached(k, index)?;
@@ -142,8 +143,7 @@ fn listing(k: &mut Kernel<'_>, index: usize) -> Result<Node, Errno> {
     }
     loop {
         let known = k.inodes[at].size / LISTING_SLOT;
-        let question = Question::new(k, index, &[])?;
-        let answer = ask(k, index, operation::READ_DIR, [known, 0, 0, 0], question.get())?;
+        let answer = ask_about(k, index, &[], operation::READ_DIR, [known, 0, 0, 0])?;
         let count = answer.value;
         let mut bytes = [0; PAGE_SIZE];
         let length = answer.finish(k, &mut bytes);

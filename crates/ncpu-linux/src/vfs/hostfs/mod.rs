@@ -26,7 +26,7 @@ use crate::rom::S_IFREG;
 use crate::user::{Dest, Source};
 use crate::vfs::inode::Place;
 use ncpu_machine::{PAGE_SIZE, Ppn};
-use request::{Answer, Question, ask, command};
+use request::{Answer, Question, ask, ask_about, command};
 
 /// A file of a host folder.
 #[derive(Clone, Copy, Debug)]
@@ -220,8 +220,7 @@ fn learn(k: &mut Kernel<'_>, index: usize, answer: Answer) -> Result<(), Errno> 
 fn refresh(k: &mut Kernel<'_>, index: usize) -> Result<(), Errno> {
     let stamp = stamp(k);
     if k.host_nodes[index].stamp != stamp {
-        let question = Question::new(k, index, &[])?;
-        match ask(k, index, operation::STAT, [0; 4], question.get()) {
+        match ask_about(k, index, &[], operation::STAT, [0; 4]) {
             Ok(answer) => learn(k, index, answer)?,
             Err(Errno::ENOENT | Errno::ENOTDIR) => {
                 k.host_nodes[index].gone = 1;
@@ -252,18 +251,18 @@ pub(crate) fn status(k: &mut Kernel<'_>, node: Node) -> Result<Status, Errno> {
     })
 }
 
+#[inline(never)]
 pub(crate) fn read_link(k: &mut Kernel<'_>, node: Node, out: &mut [u8]) -> Result<usize, Errno> {
     let index = index_of(k, node)?;
     // The target is kept like a page of contents, for a path with several links.
     let cache = cached(k, index)?;
     if inode::record(k, cache).is_some_and(|at| k.inodes[at].size == 0) {
-        let question = Question::new(k, index, &[])?;
-        let answer = ask(k, index, operation::READ_LINK, [0; 4], question.get())?;
+        let answer = ask_about(k, index, &[], operation::READ_LINK, [0; 4])?;
         let mut target = [0; PAGE_SIZE];
         let length = answer.finish(k, &mut target);
         data::write_node(k, cache, 0, &target[..length])?;
     }
-    data::read_node(k, cache, 0, out)
+    data::read_kept(k, cache, 0, out)
 }
 
 /// The overlay node that holds what has been read of the file.
@@ -277,13 +276,13 @@ fn cached(k: &mut Kernel<'_>, index: usize) -> Result<Node, Errno> {
 }
 
 /// Brings a page of the file into its cache.
+#[inline(never)]
 fn fetch(k: &mut Kernel<'_>, index: usize, page: u64) -> Result<Node, Errno> {
     let cache = cached(k, index)?;
     if data::has_page(k, cache, page) {
         return Ok(cache);
     }
-    let question = Question::new(k, index, &[])?;
-    let answer = ask(k, index, operation::READ, [page * PAGE, PAGE, 0, 0], question.get())?;
+    let answer = ask_about(k, index, &[], operation::READ, [page * PAGE, PAGE, 0, 0])?;
     let mut bytes = [0; PAGE_SIZE];
     answer.finish(k, &mut bytes);
     data::write_node(k, cache, page * PAGE, &bytes)?;
@@ -328,6 +327,7 @@ pub(crate) fn read(
     }
 }
 
+#[inline(never)]
 pub(crate) fn write(
     k: &mut Kernel<'_>,
     node: Node,
@@ -335,14 +335,13 @@ pub(crate) fn write(
     from: &mut Source<'_>,
 ) -> Result<u64, Errno> {
     let index = index_of(k, node)?;
-    let mut question = Question::new(k, index, &[])?;
+    let mut question = Question::new();
+    question.path(k, index, &[])?;
     let start = question.length;
     let count = from.left().min((PAGE_SIZE - start) as u64) as usize;
-    let mut bytes = [0; PAGE_SIZE];
-    from.take(k, &mut bytes[..count])?;
-    question.append(&bytes[..count])?;
+    from.take(k, question.append(count)?)?;
     let arguments = [offset, count as u64, start as u64, 0];
-    let written = command(k, index, operation::WRITE, arguments, question.get())?;
+    let written = ask(k, index, operation::WRITE, arguments, question.get())?.value(k);
     changed(k, index);
     Ok(written.min(count as u64))
 }
@@ -359,8 +358,7 @@ pub(crate) fn truncate(k: &mut Kernel<'_>, node: Node, size: u64) -> Result<(), 
         // Also when the call runs again after it was done.
         return Ok(());
     }
-    let question = Question::new(k, index, &[])?;
-    command(k, index, operation::TRUNCATE, [size, 0, 0, 0], question.get())?;
+    command(k, index, &[], operation::TRUNCATE, [size, 0, 0, 0])?;
     drop_cache(k, index);
     k.host_nodes[index].size = size;
     Ok(())
@@ -379,9 +377,8 @@ pub(crate) fn map_page(k: &mut Kernel<'_>, node: Node, page: u64) -> Result<Ppn,
 
 pub(crate) fn chmod(k: &mut Kernel<'_>, node: Node, mode: u32) -> Result<(), Errno> {
     let index = index_of(k, node)?;
-    let question = Question::new(k, index, &[])?;
     let arguments = [u64::from(mode & 0o7777), 0, 0, 0];
-    command(k, index, operation::CHMOD, arguments, question.get())?;
+    command(k, index, &[], operation::CHMOD, arguments)?;
     k.host_nodes[index].stamp = 0;
     Ok(())
 }
@@ -393,10 +390,9 @@ pub(crate) fn set_times(
     modification: Option<u64>,
 ) -> Result<(), Errno> {
     let index = index_of(k, node)?;
-    let question = Question::new(k, index, &[])?;
     let which = u64::from(access.is_some()) | u64::from(modification.is_some()) << 1;
     let arguments = [access.unwrap_or(0), modification.unwrap_or(0), which, 0];
-    command(k, index, operation::SET_TIMES, arguments, question.get())?;
+    command(k, index, &[], operation::SET_TIMES, arguments)?;
     k.host_nodes[index].stamp = 0;
     Ok(())
 }

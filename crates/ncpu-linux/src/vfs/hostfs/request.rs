@@ -14,14 +14,14 @@ pub(super) struct Question {
 }
 
 impl Question {
-    /// The path of a node, and of a name below it if that is not empty.
-    pub(super) fn new(k: &Kernel<'_>, index: usize, name: &[u8]) -> Result<Question, Errno> {
-        let mut question = Question { bytes: [0; PAGE_SIZE], length: 0 };
-        question.path(k, index, name)?;
-        Ok(question)
+    /// Nothing yet. What is appended stays in place: a page that moves takes several on the stack of a
+    /// GPU's thread.
+    #[inline(always)]
+    pub(super) const fn new() -> Question {
+        Question { bytes: [0; PAGE_SIZE], length: 0 }
     }
 
-    /// Appends a path and its terminator.
+    /// Appends the path of a node, or of a name below it if that is not empty, and its terminator.
     pub(super) fn path(&mut self, k: &Kernel<'_>, index: usize, name: &[u8]) -> Result<(), Errno> {
         // Once to measure, once to write back to front.
         let mut total = name.len();
@@ -52,11 +52,12 @@ impl Question {
         Ok(())
     }
 
-    pub(super) fn append(&mut self, bytes: &[u8]) -> Result<(), Errno> {
-        let end = self.length + bytes.len();
-        self.bytes.get_mut(self.length..end).ok_or(Errno::ENAMETOOLONG)?.copy_from_slice(bytes);
-        self.length = end;
-        Ok(())
+    /// Appends so many bytes, which the caller fills.
+    pub(super) fn append(&mut self, count: usize) -> Result<&mut [u8], Errno> {
+        let start = self.length;
+        let room = self.bytes.get_mut(start..start + count).ok_or(Errno::ENAMETOOLONG)?;
+        self.length = start + count;
+        Ok(room)
     }
 
     pub(super) fn get(&self) -> &[u8] {
@@ -79,6 +80,27 @@ impl Answer {
         k.mem.release(self.page);
         length
     }
+
+    /// Gives the page back unread; the value.
+    pub(super) fn value(self, k: &mut Kernel<'_>) -> u64 {
+        k.mem.release(self.page);
+        self.value
+    }
+}
+
+/// As [`ask`], about the path of a node, or of a name below it if that is not empty. Out of line, so
+/// that the page is not on the stack while the answer is dealt with.
+#[inline(never)]
+pub(super) fn ask_about(
+    k: &mut Kernel<'_>,
+    index: usize,
+    name: &[u8],
+    what: u32,
+    arguments: [u64; 4],
+) -> Result<Answer, Errno> {
+    let mut question = Question::new();
+    question.path(k, index, name)?;
+    ask(k, index, what, arguments, question.get())
 }
 
 /// The host's answer to a question, if it is there; else asks, and the call waits.
@@ -135,15 +157,13 @@ pub(super) fn ask(
     Err(Errno::HOST_WAIT)
 }
 
-/// As [`ask`], for answers without bytes.
+/// As [`ask_about`], for answers without bytes.
 pub(super) fn command(
     k: &mut Kernel<'_>,
     index: usize,
+    name: &[u8],
     what: u32,
     arguments: [u64; 4],
-    question: &[u8],
 ) -> Result<u64, Errno> {
-    let answer = ask(k, index, what, arguments, question)?;
-    k.mem.release(answer.page);
-    Ok(answer.value)
+    ask_about(k, index, name, what, arguments).map(|answer| answer.value(k))
 }

@@ -9,6 +9,11 @@
 //! The text that is committed has short names in place of mangled ones, which hash the compiler and
 //! the sources' places, and no comments. It depends on the sources and the compiler's release alone.
 
+#[path = "../../../crates/ncpu-gpu-kernel/src/stack.rs"]
+#[expect(unreachable_pub, reason = "the file is the kernel crate's too")]
+mod limit;
+mod stack;
+
 use anyhow::{Context, Result, bail, ensure};
 use lzma_rust2::{XzOptions, XzReader, XzWriter};
 use std::collections::HashMap;
@@ -91,7 +96,7 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
         let packed = compress(text.as_bytes())?;
         std::fs::create_dir_all(path.parent().expect("it has a folder"))?;
         std::fs::write(&path, &packed).with_context(|| path.display().to_string())?;
-        report(module, &text);
+        report(module, &text)?;
         println!("  {}: {} KiB", path.display(), packed.len() / 1024);
     }
     Ok(())
@@ -103,7 +108,7 @@ pub(crate) fn check(root: &Path) -> Result<()> {
     let pinned = found.starts_with(RELEASE);
     for module in &MODULES {
         let text = build(root, module)?;
-        report(module, &text);
+        report(module, &text)?;
         let path = committed(root, module);
         if !pinned {
             println!("  not compared: {RUSTC} is {found}, and the committed one is from {RELEASE}");
@@ -186,16 +191,25 @@ fn verify(module: &Module, text: &str) -> Result<()> {
         let declaration = format!(".entry {entry}(");
         ensure!(text.contains(&declaration), "module {name} has no entry point {entry}");
     }
+    let (bytes, way) = stack::deepest(text)?;
+    ensure!(
+        bytes <= limit::STACK_BYTES,
+        "module {name}: calls take up to {bytes} bytes of stack, threads have {}: {}",
+        limit::STACK_BYTES,
+        way.join(" > ")
+    );
     Ok(())
 }
 
-fn report(module: &Module, text: &str) {
+fn report(module: &Module, text: &str) -> Result<()> {
+    let (stack, _) = stack::deepest(text)?;
     let functions = text.lines().filter(|line| *line == "{").count();
     println!(
-        "module {}: {} KiB, {functions} functions, no undefined symbols",
+        "module {}: {} KiB, {functions} functions, no undefined symbols, {stack} bytes of stack",
         module.name,
         text.len() / 1024
     );
+    Ok(())
 }
 
 fn compress(bytes: &[u8]) -> Result<Vec<u8>> {
