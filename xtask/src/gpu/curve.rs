@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 const NAMES: [&str; 2] = ["integer-alike", "integer-diverse"];
 /// Lanes beyond which nothing is tried.
-const MOST: u32 = 1 << 20;
+const MOST: u32 = 1 << 19;
 
 pub(super) fn run(check: &Check, section: &mut Section) -> Result<()> {
     section.line("## Scaling\n");
@@ -60,8 +60,7 @@ fn curve(
     let mut points = Vec::new();
     let mut lanes = 1u32;
     while lanes <= check.pick(MOST, 8) {
-        // Half a second or so each.
-        let work = if lanes >= 1 << 15 { 25 } else { 60 };
+        let work = if lanes >= 1 << 10 { 15 } else { 60 };
         let iterations = (workload.iterations * check.pick(work, 4) / 100).max(1);
         let done = match speed::measure(check, workload, lanes, iterations) {
             Ok(done) => done,

@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use std::process::Command;
 
 /// Scenarios of more instructions are left out, for a lane executes some millions a second.
-const MOST: u64 = 15_000_000;
+const MOST: u64 = 4_000_000;
 /// Scenarios that are run whatever they take.
 const ALWAYS: &[&str] = &["python-core/strings"];
 /// The least number that counts.
@@ -40,7 +40,7 @@ pub(super) fn run(check: &Check, section: &mut Section) -> Result<()> {
 /// Runs scenarios; how many passed and failed.
 fn scenarios(check: &Check, section: &mut Section, arguments: &[&str]) -> Result<(u32, u32)> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.args(["scenarios", "run", "--suite", "smoke", "--beside", "cpu", "--jobs", "4"]);
+    command.args(["scenarios", "run", "--suite", "smoke", "--beside", "cpu", "--jobs", "2"]);
     command.args(["--engine", &check.engine, "--timeout", "120"]).args(arguments);
     command.arg("--ncpu").arg(&check.ncpu).arg("--rootfs").arg(&check.rootfs);
     command.arg("--folder").arg(&check.scenario_files);
