@@ -155,8 +155,6 @@ pub struct Lift {
 pub struct Round {
     /// 1 if any lane has more to execute.
     pub running: u32,
-    /// 1 if any lane's slice waits to be served.
-    pub serving: u32,
     /// 1 if any page waits to be lifted.
     pub lifting: u32,
     /// 1 if the store of lifted code has no room.
@@ -165,10 +163,8 @@ pub struct Round {
     pub stopped: u32,
     /// 1 if any lane is to be executed exactly.
     pub exact: u32,
-    /// Lanes that were served.
-    pub served: u32,
-    /// Keeps the layout free of padding.
-    pub reserved: u32,
+    /// Lanes that wait to be served, in [`Batch::waiting`], or were.
+    pub waiting: u32,
 }
 
 /// Many machines, and what they share.
@@ -178,9 +174,11 @@ pub struct Batch {
     pub lanes: u32,
     /// Whether frames are spread over the lanes of a warp.
     pub spread: u32,
-    /// Lanes that a warp executes and serves, a power of two up to [`WARP`]. (Their memory is spread over
-    /// [`WARP`] lanes, whatever this is.)
+    /// Lanes that a warp executes, a power of two up to [`WARP`]. (Their memory is spread over [`WARP`]
+    /// lanes, whatever this is.)
     pub width: u32,
+    /// Warps that serve, enough for all lanes.
+    pub servers: u32,
     /// Where tables are in an image.
     pub layout: Layout,
     /// Images of all lanes.
@@ -221,6 +219,8 @@ pub struct Batch {
     pub drafts: *mut Draft,
     /// What this round has come to.
     pub round: *mut Round,
+    /// Lanes that wait to be served; room for all.
+    pub waiting: *mut u32,
     /// Lanes that have stopped; room for all.
     pub stopped: *mut u32,
     /// Lanes that a fork or a hash is for; room for all.
@@ -245,16 +245,27 @@ impl Batch {
         unsafe { &mut *self.records.add(lane as usize) }
     }
 
-    /// Threads of a launch in which each lane has one.
+    /// Threads of a launch in which lanes execute.
     pub const fn threads(&self) -> u32 {
         self.lanes.div_ceil(self.width) * WARP
     }
 
     /// The lane that is a thread's of such a launch.
     pub(crate) const fn lane_of(&self, thread: u32) -> Option<u32> {
-        let place = thread % WARP;
-        let lane = thread / WARP * self.width + place;
-        if place < self.width && lane < self.lanes { Some(lane) } else { None }
+        place_of(thread, self.width, self.lanes)
+    }
+
+    /// The lane that a thread serves. What lanes are served for differs, so each warp gets few of those
+    /// that wait.
+    ///
+    /// # Safety
+    /// The batch must be complete, and all lanes have executed.
+    pub(crate) unsafe fn served_by(&self, thread: u32) -> Option<u32> {
+        // SAFETY: the caller's promise.
+        let count = unsafe { (*self.round).waiting };
+        let at = place_of(thread, count.div_ceil(self.servers), count)?;
+        // SAFETY: below the number of those that wait.
+        Some(unsafe { *self.waiting.add(at as usize) })
     }
 
     pub(crate) fn image(&self, lane: u32) -> *mut u8 {
@@ -340,6 +351,13 @@ impl Batch {
             )
         }
     }
+}
+
+/// The thread's place among `count`, of which each warp has `width`.
+const fn place_of(thread: u32, width: u32, count: u32) -> Option<u32> {
+    let place = thread % WARP;
+    let at = thread / WARP * width + place;
+    if place < width && at < count { Some(at) } else { None }
 }
 
 impl Lane {

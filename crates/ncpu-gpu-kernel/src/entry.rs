@@ -73,9 +73,9 @@ entries! {
             execute::execute_exactly(batch, lane);
         }
     };
-    /// Every lane that ended its slice is served.
+    /// Every lane that waits is served.
     ncpu_serve "service" |batch, thread| {
-        if let Some(lane) = batch.lane_of(thread) {
+        if let Some(lane) = batch.served_by(thread) {
             serving::serve(batch, lane);
         }
     };

@@ -1,8 +1,8 @@
 //! The rounds' first half: every lane executes guest instructions.
 
-use crate::batch::{Batch, LIFTS, Lane, state};
+use crate::batch::{Batch, LIFTS, state};
 use crate::exit;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU32, Ordering};
 use ncpu_alu::NativeAlu;
 use ncpu_machine::code::CodeSource;
 use ncpu_machine::{Core, Exit, Observer, StopAfter, interpret};
@@ -39,6 +39,9 @@ pub unsafe fn execute<O: Observer, const MEET: bool>(
     unsafe {
         let record = batch.record(lane);
         let active = record.state == wanted;
+        if wanted == state::RUN && record.state == state::SERVE {
+            wait(batch, lane);
+        }
         if !MEET && !active {
             return;
         }
@@ -81,8 +84,22 @@ pub unsafe fn execute<O: Observer, const MEET: bool>(
             }
             exit => record.exit = exit::encode(exit),
         }
-        finish(record);
-        round.serving = 1;
+        record.state = state::SERVE;
+        record.pending = 1;
+        wait(batch, lane);
+    }
+}
+
+/// Puts a lane on the list of those that wait to be served.
+///
+/// # Safety
+/// The batch must be complete, and the lane not be on the list.
+unsafe fn wait(batch: &Batch, lane: u32) {
+    // SAFETY: the caller's promise; other lanes touch the number in this way only.
+    unsafe {
+        let waiting = AtomicU32::from_ptr(&raw mut (*batch.round).waiting);
+        let at = waiting.fetch_add(1, Ordering::Relaxed);
+        batch.waiting.add(at as usize).write(lane);
     }
 }
 
@@ -98,11 +115,6 @@ unsafe fn copy_core(to: *mut Core, from: *const Core) {
             to.cast::<u64>().add(index).write(value);
         }
     }
-}
-
-fn finish(record: &mut Lane) {
-    record.state = state::SERVE;
-    record.pending = 1;
 }
 
 /// Puts a page on the list of those to be lifted, unless it is there or the list is full, when the lane

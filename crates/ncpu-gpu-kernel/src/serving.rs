@@ -39,7 +39,7 @@ impl Default for Exchange {
     }
 }
 
-/// Serves the lane if it asks for it.
+/// Serves a lane that waits for it.
 ///
 /// # Safety
 /// The batch must be complete, and no other thread may use the lane.
@@ -47,9 +47,6 @@ pub unsafe fn serve(batch: &Batch, lane: u32) {
     // SAFETY: the caller's promise. The record is also reached through the kernel's memory, but only
     // its allocation state, which this function does not touch.
     let record = unsafe { batch.record(lane) };
-    if record.state != state::SERVE {
-        return;
-    }
     // SAFETY: the caller's promise.
     let Some(mut kernel) = (unsafe { batch.kernel(lane) }) else { return };
     let k = &mut kernel;
@@ -77,7 +74,6 @@ pub unsafe fn serve(batch: &Batch, lane: u32) {
     // SAFETY: a number of the round, which other lanes touch in this way only.
     let count =
         |number: &mut u32| unsafe { AtomicU32::from_ptr(number).fetch_add(1, Ordering::Relaxed) };
-    count(&mut round.served);
     match next {
         Ok(state) => {
             record.state = state;

@@ -90,7 +90,7 @@ fn measure<D: Device>(
     for _ in 0..=RUNS {
         forks.push(fork(&mut lanes, &all, &records)?);
         for _ in 0..ROUNDS {
-            ensure!(lanes.round(SLICE)?.stopped == 0, "the program ends too soon");
+            ensure!(lanes.round(SLICE)?.0.stopped == 0, "the program ends too soon");
         }
         dirty = lanes.records(&all)?.iter().map(|lane| u64::from(lane.frames.used())).sum();
         resets.push(fork(&mut lanes, &all, &records)?);

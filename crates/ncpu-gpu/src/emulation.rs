@@ -11,12 +11,14 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ptr;
 use std::slice;
+use std::time::Instant;
 
 const ALIGNMENT: u64 = 256;
 
 /// Memory and threads of the host that stand for those of a GPU.
-#[derive(Default)]
 pub struct Emulation {
+    /// Marks count nanoseconds from here.
+    start: Instant,
     /// By address.
     allocations: RefCell<BTreeMap<u64, Allocation>>,
 }
@@ -31,6 +33,12 @@ struct Allocation {
 
 fn pointer(address: u64) -> *mut u8 {
     ptr::with_exposed_provenance_mut(address as usize)
+}
+
+impl Default for Emulation {
+    fn default() -> Self {
+        Emulation { start: Instant::now(), allocations: RefCell::default() }
+    }
 }
 
 impl Emulation {
@@ -135,11 +143,11 @@ impl Device for Emulation {
     }
 
     fn mark(&self) -> Result<Mark> {
-        Ok(Mark(0))
+        Ok(Mark(self.start.elapsed().as_nanos() as u64))
     }
 
-    fn elapsed(&self, _from: &Mark, _to: &Mark) -> Result<f32> {
-        Ok(0.0)
+    fn elapsed(&self, from: &Mark, to: &Mark) -> Result<f32> {
+        Ok((to.0 - from.0) as f32 / 1e6)
     }
 }
 

@@ -3,7 +3,8 @@
 #![allow(unsafe_code)]
 
 use crate::error::{GpuError, Result};
-use ncpu_cuda::Device;
+use ncpu_cuda::{Device, Mark};
+use ncpu_engine::batch::DeviceFigures;
 use ncpu_engine::{Machine, Pool};
 use ncpu_gpu_kernel::batch::{LIFTS, WARP, state};
 use ncpu_gpu_kernel::{Batch, Exchange, Lane, Lift, Round, lifting};
@@ -16,6 +17,7 @@ use std::mem::offset_of;
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
+use std::time::Duration;
 
 /// Threads of a block: whole warps.
 const BLOCK: u32 = 128;
@@ -81,7 +83,7 @@ pub struct Plan {
 /// Bytes that a plan needs for each lane beside its frames.
 fn lane_bytes(layout: &Layout, plan: &Plan) -> u64 {
     let words = Tlb::words(true) + Lookup::words(true);
-    let records = 2 * size_of::<Lane>() as u64 + 8;
+    let records = 2 * size_of::<Lane>() as u64 + 12;
     let blocks = frame_limit(layout) * BLOCK_ENTRY;
     let blocks = if plan.spread { blocks / u64::from(WARP) + 1 } else { blocks };
     image_stride(layout) + 8 * words as u64 + records + blocks + output_room(layout, plan)
@@ -130,6 +132,17 @@ pub(crate) fn most_frames(template: &Machine, plan: &Plan, bytes: u64) -> u64 {
     bytes.saturating_sub(fixed_bytes(template, plan) + lanes) / PAGE_SIZE as u64
 }
 
+/// Time that a device spent on lanes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Spent {
+    /// Executing guest instructions.
+    pub executing: Duration,
+    /// Serving system calls, faults and signals, and scheduling.
+    pub serving: Duration,
+    /// Lifting code.
+    pub lifting: Duration,
+}
+
 /// Machines of one template in the memory of a device.
 pub struct Lanes<D: Device> {
     device: D,
@@ -149,8 +162,9 @@ pub struct Lanes<D: Device> {
     own: Flat,
     /// Frames that are staged.
     staged: u32,
-    /// Rounds launched.
+    /// Rounds launched, and what they took.
     rounds: u64,
+    spent: Spent,
     /// Whether any lane is to be executed exactly.
     exact: bool,
     dirty: bool,
@@ -164,6 +178,14 @@ const BUSY: u32 = 4;
 /// Lanes of a warp, for so many lanes on so many multiprocessors.
 fn width(lanes: u32, processors: u32) -> u32 {
     lanes.div_ceil(BUSY * processors).next_power_of_two().min(WARP)
+}
+
+/// Warps of a multiprocessor that serve at a time, for the registers that serving takes.
+const SERVING: u32 = 8;
+
+/// Warps that serve so many lanes.
+fn servers(lanes: u32, processors: u32) -> u32 {
+    lanes.min(SERVING * processors).max(lanes.div_ceil(WARP))
 }
 
 impl<D: Device> Lanes<D> {
@@ -202,6 +224,7 @@ impl<D: Device> Lanes<D> {
             own,
             staged: 0,
             rounds: 0,
+            spent: Spent::default(),
             exact: false,
             dirty: true,
             device,
@@ -227,6 +250,7 @@ impl<D: Device> Lanes<D> {
             lanes,
             spread: plan.spread.into(),
             width: width(lanes, this.device.processors()),
+            servers: servers(lanes, this.device.processors()),
             layout,
             images: pointer(this.alloc(image_stride(&layout) * u64::from(lanes))?),
             image_stride: image_stride(&layout),
@@ -247,6 +271,7 @@ impl<D: Device> Lanes<D> {
             lifts: pointer(this.alloc(room(LIFTS.into(), size_of::<Lift>()))?),
             drafts: pointer(this.alloc(room(LIFTS.into(), size_of::<Draft>()))?),
             round: pointer(this.alloc(size_of::<Round>() as u64)?),
+            waiting: pointer(this.alloc(room(lanes.into(), 4))?),
             stopped: pointer(this.alloc(room(lanes.into(), 4))?),
             chosen: pointer(this.alloc(room(lanes.into(), 4))?),
             fresh: pointer(this.alloc(room(lanes.into(), size_of::<Lane>()))?),
@@ -300,9 +325,18 @@ impl<D: Device> Lanes<D> {
         self.lanes
     }
 
-    /// Rounds so far.
-    pub fn rounds(&self) -> u64 {
-        self.rounds
+    /// The device, and the rounds so far with what they took.
+    pub fn figures(&self) -> DeviceFigures {
+        let Spent { executing, serving, lifting } = self.spent;
+        DeviceFigures {
+            device: self.device.describe(),
+            rounds: self.rounds,
+            executing_seconds: executing.as_secs_f64(),
+            serving_seconds: serving.as_secs_f64(),
+            lifting_seconds: lifting.as_secs_f64(),
+            system_calls: 0,
+            host_stops: 0,
+        }
     }
 
     /// Pages of code lifted so far.
@@ -354,11 +388,12 @@ impl<D: Device> Lanes<D> {
     }
 
     /// Lets every lane execute up to `slice` instructions and be served, and lifts the code that was
-    /// missing. A lane that comes to its limit stops there, to the instruction.
+    /// missing. A lane that comes to its limit stops there, to the instruction. Says what has come of it
+    /// and what it took.
     ///
     /// # Errors
     /// When a call of the driver fails.
-    pub fn round(&mut self, slice: u32) -> Result<Round> {
+    pub fn round(&mut self, slice: u32) -> Result<(Round, Spent)> {
         if self.record.slice != slice || self.dirty {
             self.record.slice = slice;
             self.send()?;
@@ -366,27 +401,45 @@ impl<D: Device> Lanes<D> {
         let at = self.record.round.addr() as u64;
         self.device.fill(at, 0, size_of::<Round>() as u64)?;
         let threads = self.record.threads();
+        let start = self.device.mark()?;
         let execute = if self.record.width == 1 { "ncpu_execute_alone" } else { "ncpu_execute" };
         self.launch(execute, threads)?;
         if self.exact {
             self.launch("ncpu_execute_exactly", threads)?;
         }
-        self.launch("ncpu_serve", threads)?;
+        let executed = self.device.mark()?;
+        self.launch("ncpu_serve", self.record.servers * WARP)?;
+        let served = self.device.mark()?;
         let mut round = Round::default();
         self.device.download(at, round.bytes_mut())?;
         self.rounds += 1;
         self.exact = round.exact != 0;
+        let mut spent = Spent {
+            executing: self.between(start, executed)?,
+            serving: self.between(executed, served)?,
+            lifting: Duration::ZERO,
+        };
         if round.lifting != 0 {
             self.launch("ncpu_lift_decode", lifting::WORD_THREADS)?;
             self.launch("ncpu_lift_place", LIFTS)?;
             self.launch("ncpu_lift_emit", lifting::WORD_THREADS)?;
             self.launch("ncpu_lift_end", LIFTS)?;
+            let lifted = self.device.mark()?;
             self.device.download(at, round.bytes_mut())?;
+            spent.lifting = self.between(served, lifted)?;
         }
+        self.spent.executing += spent.executing;
+        self.spent.serving += spent.serving;
+        self.spent.lifting += spent.lifting;
         if round.full != 0 {
             self.drop_code()?;
         }
-        Ok(round)
+        Ok((round, spent))
+    }
+
+    fn between(&self, from: Mark, to: Mark) -> Result<Duration> {
+        let milliseconds = self.device.elapsed(&from, &to)?;
+        Ok(Duration::from_secs_f32(milliseconds.max(0.0) / 1e3))
     }
 
     /// The lanes that stopped in the last round, in order.

@@ -16,11 +16,12 @@ mod emulation;
 mod error;
 mod lanes;
 mod open;
+mod pace;
 mod single;
 
 pub use batch::{GpuBatch, plan_batch};
 pub use emulation::Emulation;
 pub use error::{GpuError, Result};
-pub use lanes::{Lanes, Plan, most_lanes};
+pub use lanes::{Lanes, Plan, Spent, most_lanes};
 pub use open::open;
 pub use single::GpuMachine;

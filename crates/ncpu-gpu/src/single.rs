@@ -4,7 +4,9 @@
 
 use crate::error::{GpuError, Result};
 use crate::lanes::{Lanes, Plain, Plan};
+use crate::pace::Pace;
 use ncpu_cuda::Device;
+use ncpu_engine::batch::DeviceFigures;
 use ncpu_engine::{Driven, Fault, Folders, Machine, Status};
 use ncpu_gpu_kernel::batch::{state, stop};
 use ncpu_gpu_kernel::serving::{INPUT_BLOCK, OUTPUT_HEADER};
@@ -18,26 +20,6 @@ use std::time::{Duration, Instant};
 const LANE: u32 = 0;
 /// How often a running machine's host is looked at.
 const LOOK: Duration = Duration::from_millis(5);
-
-/// Instructions in a round, so that rounds take a few milliseconds. Where rounds are cut is no part of
-/// the machine's history.
-struct Pace(u32);
-
-impl Pace {
-    const LEAST: u32 = 1 << 10;
-    const MOST: u32 = 1 << 22;
-    const SHORT: Duration = Duration::from_millis(2);
-    const LONG: Duration = Duration::from_millis(4);
-
-    /// Takes note of a round, and whether all of its instructions were executed.
-    fn note(&mut self, took: Duration, is_whole: bool) {
-        if took > Self::LONG {
-            self.0 = (self.0 / 2).max(Self::LEAST);
-        } else if took < Self::SHORT && is_whole {
-            self.0 = (self.0 * 2).min(Self::MOST);
-        }
-    }
-}
 
 /// A machine in the memory of a device.
 pub struct GpuMachine<D: Device> {
@@ -110,23 +92,13 @@ impl<D: Device> GpuMachine<D> {
             answers: Vec::new(),
             requests_at,
             waiting: 0,
-            pace: Pace(1 << 14),
+            pace: Pace::new(),
         })
     }
 
-    /// The device.
-    pub fn device(&self) -> &D {
-        self.lanes.device()
-    }
-
-    /// Rounds so far.
-    pub fn rounds(&self) -> u64 {
-        self.lanes.rounds()
-    }
-
-    /// System calls that the device has served.
-    pub fn calls(&self) -> u64 {
-        self.record.calls
+    /// What the device has done so far.
+    pub fn figures(&self) -> DeviceFigures {
+        DeviceFigures { system_calls: self.record.calls, ..self.lanes.figures() }
     }
 
     /// Pages of code lifted so far.
@@ -185,9 +157,8 @@ impl<D: Device> GpuMachine<D> {
         let mut looked = Instant::now();
         let mut is_asked_back = false;
         loop {
-            let start = Instant::now();
-            let round = self.lanes.round(self.pace.0)?;
-            self.pace.note(start.elapsed(), round.served == 0 && round.lifting == 0);
+            let (round, spent) = self.lanes.round(self.pace.slice())?;
+            self.pace.after(&round, &spent, 1);
             if round.stopped != 0 {
                 return self.stopped();
             }

@@ -28,7 +28,7 @@ fn ends_as_on_the_host(count: u32, spread: bool, slice: u32) {
     lanes.fork(&all, &vec![fresh(); count as usize]).unwrap();
     let mut ended = Vec::new();
     for _ in 0..1_000_000 {
-        let round = lanes.round(slice).unwrap();
+        let (round, _) = lanes.round(slice).unwrap();
         ended.extend(lanes.stopped(&round).unwrap());
         if ended.len() == count as usize {
             break;

@@ -56,7 +56,7 @@ fn compare(program: &[u32], limits: &[u64], pauses: bool) {
     lanes.fork(&all, &limits.iter().map(fresh).collect::<Vec<_>>()).unwrap();
     let mut stopped = 0;
     while stopped < plan.lanes {
-        stopped += lanes.round(300_000).unwrap().stopped;
+        stopped += lanes.round(300_000).unwrap().0.stopped;
     }
     lanes.hash(&all).unwrap();
     for (&lane, &limit) in all.iter().zip(limits) {

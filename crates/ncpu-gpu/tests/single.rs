@@ -103,7 +103,7 @@ fn a_program_ends_as_on_the_host() {
     let reason = go_on(&mut machine, &mut host, Rules::default());
     assert!(matches!(reason, Reason::Ended(0x2a00)), "{reason:?}");
     assert_eq!(host.output, b"hello\n");
-    assert_eq!(machine.calls(), 2);
+    assert_eq!(machine.figures().system_calls, 2);
     let (instructions, _, hash) = figures(&mut machine.fetch().unwrap());
     assert_eq!((instructions, hash), (INSTRUCTIONS, expected));
 }

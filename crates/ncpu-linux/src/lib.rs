@@ -38,6 +38,7 @@ pub mod mm;
 pub mod net;
 pub mod process;
 pub mod rom;
+mod scratch;
 pub mod signal;
 pub mod table;
 pub mod time;

@@ -3,6 +3,33 @@
 use crate::addr::PAGE_SIZE;
 use crate::words::SPREAD_SHIFT;
 
+/// Whether a frame in one piece is copied as such. Compilers for GPUs make a loop over bytes of that.
+const BY_PIECES: bool = !cfg!(target_arch = "nvptx64");
+/// Words that are copied at a time, for what is far away takes a while to come.
+const GROUP: usize = 4;
+
+/// Stores a word as little-endian bytes. Where a compiler for GPUs does not know that a place is aligned,
+/// it stores byte by byte.
+///
+/// # Safety
+/// The place must be valid for eight bytes.
+#[inline(always)]
+unsafe fn put(to: *mut u64, word: u64) {
+    let word = word.to_le();
+    // SAFETY: the caller's promise.
+    unsafe { if to.is_aligned() { to.write(word) } else { to.write_unaligned(word) } }
+}
+
+/// Loads a word from little-endian bytes; see [`put`].
+///
+/// # Safety
+/// As for [`put`].
+#[inline(always)]
+unsafe fn take(from: *const u64) -> u64 {
+    // SAFETY: the caller's promise.
+    u64::from_le(unsafe { if from.is_aligned() { from.read() } else { from.read_unaligned() } })
+}
+
 /// Where the 4,096 bytes of a frame are: in one piece, or spread, with every eight bytes followed by
 /// those of the frames of the other lanes of the warp ([`crate::words`]).
 ///
@@ -120,20 +147,39 @@ impl FrameBytes {
     /// The frame must be live and not be written meanwhile; the range must lie within it.
     #[cfg_attr(target_arch = "nvptx64", inline(never))]
     pub unsafe fn read(self, offset: usize, out: &mut [u8]) {
-        if !self.is_spread() {
+        if BY_PIECES && !self.is_spread() {
             // SAFETY: the caller's promise; `out` is not part of a frame.
             unsafe { out.as_mut_ptr().copy_from_nonoverlapping(self.at(offset), out.len()) };
             return;
         }
-        let mut done = 0;
-        while done < out.len() {
-            let at = offset + done;
+        let part = |at: usize, out: &mut [u8]| {
             // SAFETY: the caller's promise.
             let word = unsafe { self.read_word(at / 8) }.to_le_bytes();
-            let part = &word[at % 8..];
-            let part = &part[..part.len().min(out.len() - done)];
-            out[done..done + part.len()].copy_from_slice(part);
-            done += part.len();
+            out.iter_mut().zip(&word[at % 8..]).for_each(|(to, from)| *to = *from);
+        };
+        let head = (offset.wrapping_neg() % 8).min(out.len());
+        let (head, rest) = out.split_at_mut(head);
+        if !head.is_empty() {
+            part(offset, head);
+        }
+        let mut index = offset.div_ceil(8);
+        let (groups, rest) = rest.as_chunks_mut::<{ 8 * GROUP }>();
+        for group in groups {
+            // SAFETY: the caller's promise.
+            let [a, b, c, d] = unsafe { self.read_words(index) };
+            let to = group.as_mut_ptr().cast::<u64>();
+            // SAFETY: the group has room for four words.
+            unsafe {
+                put(to, a);
+                put(to.add(1), b);
+                put(to.add(2), c);
+                put(to.add(3), d);
+            }
+            index += GROUP;
+        }
+        for piece in rest.chunks_mut(8) {
+            part(8 * index, piece);
+            index += 1;
         }
     }
 
@@ -143,24 +189,31 @@ impl FrameBytes {
     /// The frame must be live and this machine's alone; the range must lie within it.
     #[cfg_attr(target_arch = "nvptx64", inline(never))]
     pub unsafe fn write(self, offset: usize, bytes: &[u8]) {
-        if !self.is_spread() {
+        if BY_PIECES && !self.is_spread() {
             // SAFETY: the caller's promise; `bytes` is not part of a frame.
             unsafe { self.at(offset).copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
             return;
         }
-        let mut done = 0;
-        while done < bytes.len() {
-            let at = offset + done;
-            let count = (8 - at % 8).min(bytes.len() - done);
-            let mut word = [0; 8];
-            if count < 8 {
-                // SAFETY: the caller's promise.
-                word = unsafe { self.read_word(at / 8) }.to_le_bytes();
-            }
-            word[at % 8..at % 8 + count].copy_from_slice(&bytes[done..done + count]);
+        let part = |at: usize, bytes: &[u8]| {
+            // SAFETY: the caller's promise.
+            let mut word = unsafe { self.read_word(at / 8) }.to_le_bytes();
+            word[at % 8..].iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
             // SAFETY: the caller's promise.
             unsafe { self.write_word(at / 8, u64::from_le_bytes(word)) };
-            done += count;
+        };
+        let (head, rest) = bytes.split_at((offset.wrapping_neg() % 8).min(bytes.len()));
+        if !head.is_empty() {
+            part(offset, head);
+        }
+        let mut index = offset.div_ceil(8);
+        let (words, rest) = rest.as_chunks::<8>();
+        for word in words {
+            // SAFETY: the caller's promise, and eight bytes.
+            unsafe { self.write_word(index, take(word.as_ptr().cast())) };
+            index += 1;
+        }
+        if !rest.is_empty() {
+            part(8 * index, rest);
         }
     }
 
@@ -170,9 +223,32 @@ impl FrameBytes {
     /// Both must be live, this one this machine's alone, and they must not be the same.
     #[cfg_attr(target_arch = "nvptx64", inline(never))]
     pub unsafe fn copy_from(self, other: FrameBytes) {
-        for index in 0..PAGE_SIZE / 8 {
+        for index in (0..PAGE_SIZE / 8).step_by(GROUP) {
             // SAFETY: the caller's promise.
-            unsafe { self.write_word(index, other.read_word(index)) };
+            unsafe {
+                let [a, b, c, d] = other.read_words(index);
+                self.write_word(index, a);
+                self.write_word(index + 1, b);
+                self.write_word(index + 2, c);
+                self.write_word(index + 3, d);
+            }
+        }
+    }
+
+    /// The aligned words from `index` on, which are all fetched before the first is needed.
+    ///
+    /// # Safety
+    /// As for [`FrameBytes::read_word`], for each of them.
+    #[inline(always)]
+    unsafe fn read_words(self, index: usize) -> [u64; GROUP] {
+        // SAFETY: the caller's promise. (A loop is left as one where code is to be small.)
+        unsafe {
+            [
+                self.read_word(index),
+                self.read_word(index + 1),
+                self.read_word(index + 2),
+                self.read_word(index + 3),
+            ]
         }
     }
 

@@ -3,6 +3,7 @@
 
 use crate::cli::ReportFormat;
 use anyhow::Context;
+use ncpu_engine::batch::DeviceFigures;
 use ncpu_linux::Kernel;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -71,17 +72,28 @@ pub(crate) struct Figures {
     mips: f64,
 }
 
+/// A line of a report in text.
+pub(crate) fn line(
+    f: &mut fmt::Formatter<'_>,
+    name: &str,
+    value: &dyn fmt::Display,
+) -> fmt::Result {
+    writeln!(f, "{name:18} {value}")
+}
+
 /// What a GPU adds.
-#[derive(Clone, Debug, Default, Serialize)]
-pub(crate) struct GpuFigures {
-    /// Name, abilities and driver.
-    pub(crate) device: String,
-    /// Rounds of executing and serving.
-    pub(crate) rounds: u64,
-    /// System calls that were served there.
-    pub(crate) system_calls: u64,
-    /// How often the machine stopped for what only the host can do.
-    pub(crate) host_stops: u64,
+pub(crate) fn device(f: &mut fmt::Formatter<'_>, figures: &DeviceFigures) -> fmt::Result {
+    let DeviceFigures { device, rounds, system_calls, host_stops, .. } = figures;
+    line(f, "GPU", device)?;
+    line(f, "rounds", rounds)?;
+    for (name, seconds) in [
+        ("  executing", figures.executing_seconds),
+        ("  serving", figures.serving_seconds),
+        ("  lifting", figures.lifting_seconds),
+    ] {
+        line(f, name, &format_args!("{seconds:.3} s"))?;
+    }
+    line(f, "calls served", &format_args!("{system_calls}, {host_stops} host stops"))
 }
 
 fn by_name(counts: &[u32]) -> BTreeMap<String, u32> {
@@ -137,7 +149,7 @@ pub(crate) struct Report {
     #[serde(flatten)]
     figures: Figures,
     #[serde(skip_serializing_if = "Option::is_none")]
-    gpu: Option<GpuFigures>,
+    gpu: Option<DeviceFigures>,
     /// 128 bits in hexadecimal.
     state_hash: String,
     /// What `--repeat` adds.
@@ -152,7 +164,7 @@ impl Report {
         engine: &'static str,
         exit: End,
         figures: Figures,
-        gpu: Option<GpuFigures>,
+        gpu: Option<DeviceFigures>,
         hash: u128,
     ) -> Report {
         Report {
@@ -172,9 +184,6 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let figures = &self.figures;
-        let line = |f: &mut fmt::Formatter<'_>, name: &str, value: &dyn fmt::Display| {
-            writeln!(f, "{name:18} {value}")
-        };
         let calls = |f: &mut fmt::Formatter<'_>, name: &str, calls: &BTreeMap<String, u32>| {
             let mut sorted: Vec<_> = calls.iter().collect();
             sorted.sort_by_key(|&(name, &count)| (std::cmp::Reverse(count), name));
@@ -204,10 +213,8 @@ impl fmt::Display for Report {
         line(f, "pages", &format_args!("{used} used, {peak} peak, {limit} limit"))?;
         line(f, "lifted pages", &figures.lifted_pages)?;
         line(f, "host round trips", &figures.host_round_trips)?;
-        if let Some(GpuFigures { device, rounds, system_calls, host_stops }) = &self.gpu {
-            line(f, "GPU", device)?;
-            line(f, "rounds", rounds)?;
-            line(f, "calls served", &format_args!("{system_calls}, {host_stops} host stops"))?;
+        if let Some(figures) = &self.gpu {
+            device(f, figures)?;
         }
         line(f, "state hash", &self.state_hash)?;
         match &self.runs {

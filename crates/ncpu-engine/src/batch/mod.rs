@@ -28,6 +28,7 @@ pub use template::{CaseError, Template};
 use crate::drive::Reason;
 use crate::machine::BootError;
 use ncpu_linux::Limits;
+use serde::Serialize;
 use std::error::Error;
 use std::io;
 use std::sync::atomic::AtomicBool;
@@ -220,12 +221,18 @@ pub enum BatchError {
 }
 
 /// What an engine with a device of its own has done so far.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct DeviceFigures {
     /// The device and its driver, in one line.
     pub device: String,
-    /// Rounds of its lanes.
+    /// Rounds of executing, serving and lifting.
     pub rounds: u64,
+    /// Seconds that it spent executing guest instructions.
+    pub executing_seconds: f64,
+    /// Seconds that it spent on system calls, faults, signals and scheduling.
+    pub serving_seconds: f64,
+    /// Seconds that it spent lifting code.
+    pub lifting_seconds: f64,
     /// System calls that the device has served.
     pub system_calls: u64,
     /// How often a machine stopped for something that only the host can do.

@@ -9,12 +9,12 @@
 //! - [`pace`]     how many instructions a round has
 //! - [`running`]  what the host knows of a machine on a lane
 
-mod pace;
 mod plan;
 mod running;
 
 use crate::error::{GpuError, Result};
 use crate::lanes::{Lanes, Plan};
+use crate::pace::Pace;
 use ncpu_cuda::{CudaError, Device};
 use ncpu_engine::batch::{
     BatchEngine, BatchError, Case, CaseError, DeviceFigures, Finished, Rules, SLICE, Sink, Summary,
@@ -22,7 +22,6 @@ use ncpu_engine::batch::{
 };
 use ncpu_gpu_kernel::Lane;
 use ncpu_gpu_kernel::batch::{WARP, stop};
-use pace::Pace;
 pub use plan::plan_batch;
 use running::{Running, Waves, outcome};
 use std::collections::VecDeque;
@@ -101,10 +100,9 @@ impl<D: Device> BatchEngine for GpuBatch<D> {
 
     fn device(&self) -> Option<DeviceFigures> {
         Some(DeviceFigures {
-            device: self.lanes.device().describe(),
-            rounds: self.lanes.rounds(),
             system_calls: self.calls,
             host_stops: self.host_stops,
+            ..self.lanes.figures()
         })
     }
 
@@ -339,9 +337,8 @@ impl<D: Device> Work<'_, '_, '_, D> {
 
     fn round(&mut self) -> Result<(), BatchError> {
         self.cut_late()?;
-        let start = Instant::now();
-        let round = self.engine.lanes.round(self.pace.slice())?;
-        self.pace.after(&round, start.elapsed(), self.count as u32);
+        let (round, spent) = self.engine.lanes.round(self.pace.slice())?;
+        self.pace.after(&round, &spent, self.count as u32);
         if round.stopped == 0 {
             return Ok(());
         }

@@ -6,6 +6,7 @@ use crate::abi::elf::*;
 use crate::abi::mman::{MAP_FIXED, MAP_FIXED_NOREPLACE};
 use crate::image::Kernel;
 use crate::mm::{self, PAGE, TASK_SIZE, Vma, flag, map};
+use crate::scratch::{PageScratch, zeroed};
 use crate::vfs::{self, AT_FDCWD, Node};
 
 /// Where position-independent programs with an interpreter are loaded (ELF_ET_DYN_BASE).
@@ -70,7 +71,8 @@ impl Image {
         if segment.file_size > PATH_MAX as u64 || segment.file_size < 2 {
             return Err(Errno::ENOEXEC);
         }
-        let mut path = [0; PATH_MAX];
+        let mut scratch = PageScratch::uninit();
+        let path = zeroed(&mut scratch);
         let path = &mut path[..segment.file_size as usize];
         read(k, self.node, segment.offset, path)?;
         if path.last() != Some(&0) {

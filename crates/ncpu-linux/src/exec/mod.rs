@@ -13,6 +13,7 @@ mod stack;
 use crate::file;
 use crate::image::Kernel;
 use crate::process::{self, attribute};
+use crate::scratch::{PageScratch, zeroed};
 use crate::signal::{self, Info};
 use crate::vfs::{self, AT_FDCWD, Node};
 use crate::{Block, Errno, SysResult, mm};
@@ -86,8 +87,9 @@ pub fn execveat(
     if flags & !(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) != 0 {
         return Err(Errno::EINVAL.into());
     }
-    let mut buffer = [0; PATH_MAX];
-    let path = k.read_string(path, &mut buffer)?;
+    let mut scratch = PageScratch::uninit();
+    let buffer = zeroed(&mut scratch);
+    let path = k.read_string(path, buffer)?;
     if path.is_empty() && flags & AT_EMPTY_PATH == 0 {
         return Err(Errno::ENOENT.into());
     }
@@ -95,9 +97,10 @@ pub fn execveat(
     if flags & AT_EMPTY_PATH != 0 {
         walk |= vfs::EMPTY_PATH;
     }
-    let mut buffer = [0; PATH_MAX];
+    let mut scratch = PageScratch::uninit();
+    let buffer = zeroed(&mut scratch);
     let by_path = dirfd == AT_FDCWD || path.first() == Some(&b'/');
-    let name = if by_path { path } else { descriptor_path(dirfd, path, &mut buffer)? };
+    let name = if by_path { path } else { descriptor_path(dirfd, path, buffer)? };
     let is_hidden = !by_path && is_closed_by_exec(k, dirfd);
     let request = Request { dirfd, path, walk, name, is_hidden };
     if let Start::TooLate(_) = execute(k, &request, &Source::User(argv), &Source::User(envp))? {
@@ -109,11 +112,7 @@ pub fn execveat(
 }
 
 /// The name of a program given by a descriptor: `/dev/fd/N`, or `/dev/fd/N/PATH`.
-fn descriptor_path<'b>(
-    fd: i32,
-    path: &[u8],
-    out: &'b mut [u8; PATH_MAX],
-) -> Result<&'b [u8], Errno> {
+fn descriptor_path<'b>(fd: i32, path: &[u8], out: &'b mut [u8]) -> Result<&'b [u8], Errno> {
     const PREFIX: &[u8] = b"/dev/fd/";
     let mut digits = [0; 10];
     let mut first = digits.len();

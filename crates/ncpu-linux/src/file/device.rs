@@ -3,6 +3,7 @@
 use super::File;
 use crate::image::Kernel;
 use crate::rom::makedev;
+use crate::scratch::{Scratch, zeroed};
 use crate::user::{Dest, Source};
 use crate::{Errno, SysResult, tty, vfs};
 
@@ -65,7 +66,8 @@ pub(super) fn read(k: &mut Kernel<'_>, file: &File, to: &mut Dest<'_>) -> SysRes
         _ => return Err(Errno::EINVAL.into()),
     };
     let random = matches!(file.device, RANDOM | URANDOM);
-    let mut buffer = [0; CHUNK];
+    let mut scratch = Scratch::<{ CHUNK / 8 }>::uninit();
+    let buffer = zeroed(&mut scratch);
     let mut done = 0;
     while to.room() != 0 && done < limit {
         let mut len = to.room().min(CHUNK as u64) as usize;

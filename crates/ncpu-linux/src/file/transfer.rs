@@ -7,6 +7,7 @@ use super::{dispatch, io, kind, may_read, may_write, table};
 use crate::abi::fcntl::{O_APPEND, O_NONBLOCK};
 use crate::image::Kernel;
 use crate::ipc::pipe;
+use crate::scratch::{PageScratch, zeroed};
 use crate::user::{Dest, Source};
 use crate::vfs::{self, Node};
 use crate::{Block, Channel, Errno, SysResult};
@@ -42,7 +43,8 @@ fn copy(
     mut to_at: Option<u64>,
     count: u64,
 ) -> SysResult {
-    let mut buffer = [0; CHUNK];
+    let mut scratch = PageScratch::uninit();
+    let buffer = zeroed(&mut scratch);
     let mut done = 0u64;
     let seekable = k.files[from].kind == kind::REGULAR;
     let task = k.current();
@@ -269,7 +271,8 @@ pub fn tee(k: &mut Kernel<'_>, input: i32, out: i32, count: u64, flags: u32) -> 
     if !pipes || k.files[from].object == k.files[to].object {
         return Err(Errno::EINVAL.into());
     }
-    let mut buffer = [0; CHUNK];
+    let mut scratch = PageScratch::uninit();
+    let buffer = zeroed(&mut scratch);
     let mut done = 0u64;
     while done < count {
         let wanted = (count - done).min(CHUNK as u64).min(pipe::room(k, to)) as usize;

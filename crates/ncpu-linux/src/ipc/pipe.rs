@@ -13,6 +13,7 @@ use crate::abi::poll::{EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDNORM, EPOLL
 use crate::abi::termios::FIONREAD;
 use crate::file::{self, kind};
 use crate::image::{Kernel, Record};
+use crate::scratch::{PageScratch, zeroed};
 use crate::signal::{self, Info};
 use crate::user::{Dest, Source};
 use crate::{Block, Channel, Errno, SysResult};
@@ -223,7 +224,8 @@ pub fn read(k: &mut Kernel<'_>, file: usize, dest: &mut Dest<'_>) -> SysResult {
     }
     let pipe = pipe_of(k, file);
     let mut total = 0;
-    let mut buffer = [0; PAGE_SIZE];
+    let mut scratch = PageScratch::uninit();
+    let buffer = zeroed(&mut scratch);
     let mut failure = None;
     while dest.room() != 0 && k.pipes[pipe].in_use() != 0 {
         let number = k.pipes[pipe].emptied;
@@ -304,7 +306,8 @@ fn fill(
     source: &mut Source<'_>,
     total: &mut u64,
 ) -> Result<(), Errno> {
-    let mut buffer = [0; PAGE_SIZE];
+    let mut scratch = PageScratch::uninit();
+    let buffer = zeroed(&mut scratch);
     if !has_readers(k, pipe) {
         return Err(Errno::EPIPE);
     }

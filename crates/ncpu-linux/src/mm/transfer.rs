@@ -2,6 +2,7 @@
 
 use super::{CAP_SYS_PTRACE, TASK_SIZE, is_capable, read_other, write_other};
 use crate::image::Kernel;
+use crate::scratch::{Scratch, zeroed};
 use crate::{Errno, SysResult, process};
 
 /// Ranges in one call (UIO_MAXIOV).
@@ -103,7 +104,8 @@ fn copy(
         return Err(Errno::EPERM.into());
     }
     let mm = k.processes[target].mm as usize;
-    let mut buffer = [0; 2048];
+    let mut scratch = Scratch::<{ 2048 / 8 }>::uninit();
+    let buffer = zeroed(&mut scratch);
     let mut done = 0;
     while local.fill(k)? && remote.fill(k)? {
         let count = local.len.min(remote.len).min(buffer.len() as u64);

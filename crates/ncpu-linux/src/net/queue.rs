@@ -9,6 +9,7 @@ use super::address::{Endpoint, SockAddr};
 use super::transfer::{Incoming, Outgoing};
 use crate::abi::socket::SCM_MAX_FD;
 use crate::image::Kernel;
+use crate::scratch::{PageScratch, zeroed};
 use crate::{Errno, file};
 use ncpu_machine::{PAGE_SIZE, Ppn};
 
@@ -175,7 +176,8 @@ impl Packet {
         count: u32,
         to: &mut Incoming<'_, '_>,
     ) -> Result<(), Errno> {
-        let mut buffer = [0; PAGE_SIZE];
+        let mut scratch = PageScratch::uninit();
+        let buffer = zeroed(&mut scratch);
         let (mut page, mut start) = (self.page, self.start as usize);
         let mut left = count.min(self.left().saturating_sub(skip)) as usize;
         let mut skip = (self.taken + skip) as usize;
@@ -255,7 +257,8 @@ fn fill(
     for (index, file) in envelope.rights.iter().enumerate() {
         written &= k.mem.write_page(first, rights + 4 * index, &file.to_le_bytes());
     }
-    let mut buffer = [0; PAGE_SIZE];
+    let mut scratch = PageScratch::uninit();
+    let buffer = zeroed(&mut scratch);
     let (mut page, mut at) = (first, start);
     let mut left = count as usize;
     loop {
@@ -357,7 +360,8 @@ pub(super) fn append(
         let end = last.start + last.length;
         let count = wanted.min((PAGE_SIZE as u32).saturating_sub(end));
         if last.rights == 0 && last.credentials == envelope.credentials && count != 0 {
-            let mut buffer = [0; PAGE_SIZE];
+            let mut scratch = PageScratch::uninit();
+            let buffer = zeroed(&mut scratch);
             let bytes = &mut buffer[..count as usize];
             from.take(k, bytes)?;
             if !k.mem.write_page(last.page, end as usize, bytes) {

@@ -21,6 +21,7 @@ use crate::file::{self, File, kind};
 use crate::image::Kernel;
 use crate::ipc::epoll;
 use crate::process::{Task, state};
+use crate::scratch::{Scratch, zeroed};
 use crate::user::{Dest, Source};
 use crate::{Block, Channel, Errno, SysResult, vfs};
 
@@ -90,7 +91,8 @@ pub fn read(k: &mut Kernel<'_>, file: usize, dest: &mut Dest<'_>) -> SysResult {
         return Err(Errno::EBADF.into());
     }
     let mut total = 0;
-    let mut buffer = [0; CHUNK];
+    let mut scratch = Scratch::<{ CHUNK / 8 }>::uninit();
+    let buffer = zeroed(&mut scratch);
     while dest.room() != 0 && input_bytes(k) != 0 {
         let len = (dest.room().min(CHUNK as u64) as usize).min(input_bytes(k));
         let size = k.console_in.len() as u64;
@@ -155,7 +157,8 @@ pub fn write(k: &mut Kernel<'_>, file: usize, source: &mut Source<'_>) -> SysRes
     }
     let stream = k.files[file].object as u8;
     let mut total = 0;
-    let mut buffer = [0; CHUNK];
+    let mut scratch = Scratch::<{ CHUNK / 8 }>::uninit();
+    let buffer = zeroed(&mut scratch);
     while source.left() != 0 {
         let len = source.left().min(CHUNK as u64).min(output_room(k) as u64) as usize;
         if len == 0 {

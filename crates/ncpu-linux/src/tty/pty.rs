@@ -3,6 +3,7 @@
 use super::{discipline, output};
 use crate::abi::fcntl::O_NONBLOCK;
 use crate::image::Kernel;
+use crate::scratch::{Scratch, zeroed};
 use crate::user::{Dest, Source};
 use crate::{Block, Channel, Errno, SysResult};
 
@@ -48,7 +49,8 @@ pub(super) fn read(k: &mut Kernel<'_>, file: usize, tty: usize, dest: &mut Dest<
         dest.put(k, &[0])?;
         total += 1;
     }
-    let mut buffer = [0; CHUNK];
+    let mut scratch = Scratch::<{ CHUNK / 8 }>::uninit();
+    let buffer = zeroed(&mut scratch);
     while dest.room() != 0 {
         let len = dest.room().min(CHUNK as u64) as usize;
         let before = k.ttys[tty].taken;
@@ -76,7 +78,8 @@ pub(super) fn write(
     tty: usize,
     source: &mut Source<'_>,
 ) -> SysResult {
-    let mut buffer = [0; CHUNK];
+    let mut scratch = Scratch::<{ CHUNK / 8 }>::uninit();
+    let buffer = zeroed(&mut scratch);
     let mut total = 0;
     while source.left() != 0 {
         if k.ttys[tty].slave_closed != 0 {

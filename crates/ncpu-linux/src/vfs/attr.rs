@@ -9,6 +9,7 @@ use crate::abi::fcntl::{
 use crate::file;
 use crate::image::Kernel;
 use crate::rom::{S_IFDIR, S_IFLNK, S_IFMT, S_IFREG};
+use crate::scratch::{PageScratch, zeroed};
 use crate::{Errno, SysResult};
 
 /// IN_ATTRIB.
@@ -236,8 +237,9 @@ pub fn readlinkat(k: &mut Kernel<'_>, dirfd: i32, path: u64, buffer: u64, size: 
         let empty = found.name.get().is_empty() && found.file.is_some();
         return Err(if empty { Errno::ENOENT } else { Errno::EINVAL }.into());
     }
-    let mut target = [0; walk::PATH_MAX];
-    let length = walk::read_link(k, found.node, &mut target)?.min(size as usize);
+    let mut scratch = PageScratch::uninit();
+    let target = zeroed(&mut scratch);
+    let length = walk::read_link(k, found.node, target)?.min(size as usize);
     k.write_user(buffer, &target[..length])?;
     Ok(length as u64)
 }

@@ -3,6 +3,7 @@
 use super::walk::{self, FOLLOW};
 use super::{AT_FDCWD, Node, access, inode};
 use crate::image::Kernel;
+use crate::scratch::{PageScratch, zeroed};
 use crate::{Errno, SysResult};
 
 /// `chdir(2)`.
@@ -61,7 +62,8 @@ pub fn chroot(k: &mut Kernel<'_>, path: u64) -> SysResult {
 
 /// `getcwd(2)`: the length with the terminator.
 pub fn getcwd(k: &mut Kernel<'_>, buffer: u64, size: u64) -> SysResult {
-    let mut path = [0; walk::PATH_MAX];
+    let mut scratch = PageScratch::uninit();
+    let path = zeroed(&mut scratch);
     let cwd = Node(k.processes[k.current_process()].cwd);
     if inode::view(k, cwd).is_some_and(|inode| inode.links == 0) {
         return Err(Errno::ENOENT.into());

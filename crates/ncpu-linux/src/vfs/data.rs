@@ -7,6 +7,7 @@ use super::inode::{self, Place};
 use super::{Inode, Node};
 use crate::image::Kernel;
 use crate::rom::{Ino, S_IFLNK, S_IFMT, S_IFREG};
+use crate::scratch::{PageScratch, zeroed};
 use crate::user::{Dest, Source};
 use crate::{Errno, mm};
 use ncpu_machine::{PAGE_SIZE, Ppn};
@@ -250,7 +251,8 @@ fn read_to_user(
 ) -> Result<u64, Errno> {
     let inode = contents(k, node)?;
     let mut done = 0;
-    let mut buffer = [0; PAGE_SIZE];
+    let mut scratch = PageScratch::uninit();
+    let buffer = zeroed(&mut scratch);
     while *left != 0 {
         let position = offset.saturating_add(done);
         let room = (PAGE - (position & (PAGE - 1))).min(*left).min(run(*address));
@@ -344,7 +346,8 @@ fn write_from_user(
     from: &mut Source<'_>,
 ) -> Result<u64, Errno> {
     let mut done = 0;
-    let mut buffer = [0; PAGE_SIZE];
+    let mut scratch = PageScratch::uninit();
+    let buffer = zeroed(&mut scratch);
     while let Source::User(address, left) = *from
         && left != 0
     {
@@ -413,7 +416,8 @@ fn zero_within(k: &mut Kernel<'_>, at: usize, from: u64, to: u64) -> Result<(), 
         return Ok(());
     }
     let page = make(k, at, from / PAGE)?;
-    let zeros = [0; PAGE_SIZE];
+    let mut scratch = PageScratch::uninit();
+    let zeros = zeroed(&mut scratch);
     let within = (from & (PAGE - 1)) as usize;
     let written = k.mem.write_page(page, within, &zeros[..(to - from) as usize]);
     if written { Ok(()) } else { Err(Errno::ENOSPC) }

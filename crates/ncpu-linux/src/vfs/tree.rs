@@ -7,6 +7,7 @@ use super::{Node, access, data, hostfs, mount};
 use crate::image::Kernel;
 use crate::ipc::inotify::notify;
 use crate::rom::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK};
+use crate::scratch::{PageScratch, zeroed};
 use crate::{Errno, SysResult};
 
 /// inotify(7) event bits.
@@ -185,8 +186,9 @@ pub fn mkdirat(k: &mut Kernel<'_>, dirfd: i32, path: u64, mode: u32) -> SysResul
 
 /// `symlinkat(2)`.
 pub fn symlinkat(k: &mut Kernel<'_>, target: u64, dirfd: i32, path: u64) -> SysResult {
-    let mut buffer = [0; walk::PATH_MAX];
-    let target = k.read_string(target, &mut buffer)?;
+    let mut scratch = PageScratch::uninit();
+    let buffer = zeroed(&mut scratch);
+    let target = k.read_string(target, buffer)?;
     if target.is_empty() {
         return Err(Errno::ENOENT.into());
     }

@@ -5,6 +5,7 @@ use super::inode::Place;
 use super::{AT_FDCWD, Node, access, mount};
 use crate::image::Kernel;
 use crate::rom::{S_IFDIR, S_IFLNK, S_IFMT};
+use crate::scratch::{PageScratch, zeroed};
 use crate::{Errno, file};
 
 /// A symbolic link at the end of the path is followed.
@@ -62,16 +63,16 @@ pub struct Found {
 }
 
 /// The rest of a path, at the end of a buffer, so that link targets can be put in front of it.
-struct Rest {
-    bytes: [u8; PATH_MAX],
+struct Rest<'b> {
+    bytes: &'b mut [u8],
     start: usize,
 }
 
-impl Rest {
-    /// Nothing. It does not move: that would take it several times on the stack of a GPU's thread.
-    #[inline(always)]
-    const fn new() -> Rest {
-        Rest { bytes: [0; PATH_MAX], start: PATH_MAX }
+impl<'b> Rest<'b> {
+    /// Nothing.
+    fn new(scratch: &'b mut PageScratch) -> Rest<'b> {
+        let bytes = zeroed(scratch);
+        Rest { start: bytes.len(), bytes }
     }
 
     fn get(&self) -> &[u8] {
@@ -190,7 +191,8 @@ fn walk_from(
     path: &[u8],
     flags: u32,
 ) -> Result<Found, Errno> {
-    let mut rest = Rest::new();
+    let mut scratch = PageScratch::uninit();
+    let mut rest = Rest::new(&mut scratch);
     rest.push(path)?;
     let mut node = base;
     let mut links = 0;
@@ -346,9 +348,10 @@ pub fn resolve(k: &mut Kernel<'_>, dirfd: i32, path: &[u8], flags: u32) -> Resul
 
 /// As [`walk`], with the path in user memory.
 pub fn user_walk(k: &mut Kernel<'_>, dirfd: i32, path: u64, flags: u32) -> Result<Found, Errno> {
-    let mut buffer = [0; PATH_MAX];
+    let mut scratch = PageScratch::uninit();
+    let buffer = zeroed(&mut scratch);
     // Linux takes a null pointer for the empty path only in later versions: EFAULT.
-    let path = k.read_string(path, &mut buffer)?;
+    let path = k.read_string(path, buffer)?;
     walk(k, dirfd, path, flags)
 }
 

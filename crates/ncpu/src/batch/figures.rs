@@ -1,6 +1,6 @@
 //! Counts of a batch, its report, and the progress bar.
 
-use crate::report::GpuFigures;
+use crate::report::{self, line};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use ncpu_engine::batch::{BatchEngine, DeviceFigures, Finished, Outcome};
 use serde::Serialize;
@@ -109,7 +109,7 @@ pub(super) struct BatchReport {
     machines_per_second: f64,
     instructions_per_second: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    gpu: Option<GpuFigures>,
+    gpu: Option<DeviceFigures>,
 }
 
 impl BatchReport {
@@ -136,10 +136,7 @@ impl BatchReport {
             wall_seconds,
             machines_per_second: a_second(tally.all()),
             instructions_per_second: a_second(tally.instructions),
-            gpu: engine.device().map(|figures| {
-                let DeviceFigures { device, rounds, system_calls, host_stops } = figures;
-                GpuFigures { device, rounds, system_calls, host_stops }
-            }),
+            gpu: engine.device(),
         }
     }
 
@@ -165,9 +162,6 @@ impl BatchReport {
 
 impl fmt::Display for BatchReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let line = |f: &mut fmt::Formatter<'_>, name: &str, value: &dyn fmt::Display| {
-            writeln!(f, "{name:18} {value}")
-        };
         line(f, "program", &self.program.join(" "))?;
         line(f, "engine", &format_args!("{}, {} lanes", self.engine, self.lanes))?;
         line(f, "machines", &self.machines)?;
@@ -179,10 +173,8 @@ impl fmt::Display for BatchReport {
         line(f, "wall time", &format_args!("{:.3} s", self.wall_seconds))?;
         line(f, "machines a second", &format_args!("{:.1}", self.machines_per_second))?;
         line(f, "speed", &format_args!("{:.1} MIPS", self.instructions_per_second / 1e6))?;
-        if let Some(GpuFigures { device, rounds, system_calls, host_stops }) = &self.gpu {
-            line(f, "GPU", device)?;
-            line(f, "rounds", rounds)?;
-            line(f, "calls served", &format_args!("{system_calls}, {host_stops} host stops"))?;
+        if let Some(figures) = &self.gpu {
+            report::device(f, figures)?;
         }
         Ok(())
     }

@@ -1,9 +1,9 @@
 //! What runs a machine. The engine for one is chosen here and nowhere else.
 
 use crate::cli;
-use crate::report::GpuFigures;
 use ncpu_alu::NativeAlu;
 use ncpu_cuda::Device;
+use ncpu_engine::batch::DeviceFigures;
 use ncpu_engine::{Ending, Folders, Host, Machine, Reason, Rules, drive};
 use ncpu_gpu::{Emulation, GpuMachine};
 use ncpu_linux::tty::console;
@@ -31,7 +31,7 @@ pub(super) trait Engine {
     fn lifted_pages(&self) -> u64;
 
     /// What a GPU has to say.
-    fn gpu(&self) -> Option<GpuFigures>;
+    fn gpu(&self) -> Option<DeviceFigures>;
 }
 
 /// Opens an engine for one machine.
@@ -83,7 +83,7 @@ impl Engine for Cpu {
         self.lifted_pages
     }
 
-    fn gpu(&self) -> Option<GpuFigures> {
+    fn gpu(&self) -> Option<DeviceFigures> {
         None
     }
 }
@@ -136,12 +136,7 @@ impl<D: Device> Engine for Gpu<D> {
         self.machine.as_ref().and_then(|machine| machine.lifted_pages().ok()).unwrap_or(0)
     }
 
-    fn gpu(&self) -> Option<GpuFigures> {
-        self.machine.as_ref().map(|machine| GpuFigures {
-            device: machine.device().describe(),
-            rounds: machine.rounds(),
-            system_calls: machine.calls(),
-            host_stops: 0,
-        })
+    fn gpu(&self) -> Option<DeviceFigures> {
+        self.machine.as_ref().map(GpuMachine::figures)
     }
 }

@@ -4,8 +4,9 @@ use super::engine::Engine;
 use super::{export, status};
 use crate::cli::DriveOptions;
 use crate::host::Interruption;
-use crate::report::{End, Figures, GpuFigures, Report};
+use crate::report::{End, Figures, Report};
 use anyhow::{Context, bail};
+use ncpu_engine::batch::DeviceFigures;
 use ncpu_engine::{Folders, Host, Machine, Reason, Rules, snapshot, state_hash};
 use std::path::Path;
 use std::time::Duration;
@@ -33,7 +34,7 @@ pub(super) struct Session<'a> {
 pub(super) struct Outcome {
     pub(super) reason: Reason,
     figures: Figures,
-    gpu: Option<GpuFigures>,
+    gpu: Option<DeviceFigures>,
     /// Whether `--stop` ended it.
     stopped: bool,
 }
@@ -68,7 +69,7 @@ impl Session<'_> {
         let lifted_pages = self.engine.lifted_pages();
         let figures =
             self.machine.with_kernel(|kernel| Figures::of(kernel, wall, round_trips, lifted_pages));
-        let gpu = self.engine.gpu().map(|gpu| GpuFigures { host_stops, ..gpu });
+        let gpu = self.engine.gpu().map(|gpu| DeviceFigures { host_stops, ..gpu });
         if rules.pause.is_some() && !stopped {
             eprintln!(
                 "ncpu: no snapshot was written: the run ended after {} instructions",

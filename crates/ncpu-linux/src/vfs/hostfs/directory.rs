@@ -5,9 +5,9 @@ use super::{FREE, HostNode, alloc, cached, changed, index_of, learn, node_of, re
 use crate::Errno;
 use crate::host::operation;
 use crate::image::Kernel;
+use crate::scratch::{PageScratch, zeroed};
 use crate::vfs::dir::{Listed, Name};
 use crate::vfs::{Node, data, inode};
-use ncpu_machine::PAGE_SIZE;
 
 /// The record of a name in a directory, made if needed.
 fn child(k: &mut Kernel<'_>, dir: usize, name: &[u8]) -> Result<usize, Errno> {
@@ -59,7 +59,8 @@ pub(crate) fn symlink(
     target: &[u8],
 ) -> Result<(), Errno> {
     let dir = index_of(k, dir)?;
-    let mut question = Question::new();
+    let mut scratch = PageScratch::uninit();
+    let mut question = Question::new(&mut scratch);
     question.path(k, dir, name)?;
     question.append(target.len() + 1)?[..target.len()].copy_from_slice(target);
     ask(k, dir, operation::SYMLINK, [0; 4], question.get())?.value(k);
@@ -88,7 +89,8 @@ pub(crate) fn rename(
     flags: u32,
 ) -> Result<(), Errno> {
     let (dir, to) = (index_of(k, dir)?, index_of(k, to)?);
-    let mut question = Question::new();
+    let mut scratch = PageScratch::uninit();
+    let mut question = Question::new(&mut scratch);
     question.path(k, dir, name)?;
     question.path(k, to, to_name)?;
     ask(k, dir, operation::RENAME, [u64::from(flags), 0, 0, 0], question.get())?.value(k);
@@ -145,8 +147,9 @@ fn listing(k: &mut Kernel<'_>, index: usize) -> Result<Node, Errno> {
         let known = k.inodes[at].size / LISTING_SLOT;
         let answer = ask_about(k, index, &[], operation::READ_DIR, [known, 0, 0, 0])?;
         let count = answer.value;
-        let mut bytes = [0; PAGE_SIZE];
-        let length = answer.finish(k, &mut bytes);
+        let mut scratch = PageScratch::uninit();
+        let bytes = zeroed(&mut scratch);
+        let length = answer.finish(k, bytes);
         let mut rest = &bytes[..length];
         for entry in 0..count {
             let size = 2 + usize::from(*rest.first().ok_or(Errno::EIO)?);

@@ -23,6 +23,7 @@ use crate::Errno;
 use crate::host::{STAT_BYTES, Stat, operation};
 use crate::image::{Kernel, Record};
 use crate::rom::S_IFREG;
+use crate::scratch::{PageScratch, zeroed};
 use crate::user::{Dest, Source};
 use crate::vfs::inode::Place;
 use ncpu_machine::{PAGE_SIZE, Ppn};
@@ -258,8 +259,9 @@ pub(crate) fn read_link(k: &mut Kernel<'_>, node: Node, out: &mut [u8]) -> Resul
     let cache = cached(k, index)?;
     if inode::record(k, cache).is_some_and(|at| k.inodes[at].size == 0) {
         let answer = ask_about(k, index, &[], operation::READ_LINK, [0; 4])?;
-        let mut target = [0; PAGE_SIZE];
-        let length = answer.finish(k, &mut target);
+        let mut scratch = PageScratch::uninit();
+        let target = zeroed(&mut scratch);
+        let length = answer.finish(k, target);
         data::write_node(k, cache, 0, &target[..length])?;
     }
     data::read_kept(k, cache, 0, out)
@@ -283,9 +285,10 @@ fn fetch(k: &mut Kernel<'_>, index: usize, page: u64) -> Result<Node, Errno> {
         return Ok(cache);
     }
     let answer = ask_about(k, index, &[], operation::READ, [page * PAGE, PAGE, 0, 0])?;
-    let mut bytes = [0; PAGE_SIZE];
-    answer.finish(k, &mut bytes);
-    data::write_node(k, cache, page * PAGE, &bytes)?;
+    let mut scratch = PageScratch::uninit();
+    let bytes = zeroed(&mut scratch);
+    answer.finish(k, bytes);
+    data::write_node(k, cache, page * PAGE, bytes)?;
     Ok(cache)
 }
 
@@ -335,7 +338,8 @@ pub(crate) fn write(
     from: &mut Source<'_>,
 ) -> Result<u64, Errno> {
     let index = index_of(k, node)?;
-    let mut question = Question::new();
+    let mut scratch = PageScratch::uninit();
+    let mut question = Question::new(&mut scratch);
     question.path(k, index, &[])?;
     let start = question.length;
     let count = from.left().min((PAGE_SIZE - start) as u64) as usize;

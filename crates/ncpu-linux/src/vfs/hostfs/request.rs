@@ -5,20 +5,19 @@ use crate::Errno;
 use crate::host::Request;
 use crate::image::Kernel;
 use crate::rom::{HASH_SEED, hash};
+use crate::scratch::{PageScratch, zeroed};
 use ncpu_machine::{PAGE_SIZE, Ppn};
 
 /// A path for the host, written from the end of a buffer, and what follows it.
-pub(super) struct Question {
-    bytes: [u8; PAGE_SIZE],
+pub(super) struct Question<'b> {
+    bytes: &'b mut [u8],
     pub(super) length: usize,
 }
 
-impl Question {
-    /// Nothing yet. What is appended stays in place: a page that moves takes several on the stack of a
-    /// GPU's thread.
-    #[inline(always)]
-    pub(super) const fn new() -> Question {
-        Question { bytes: [0; PAGE_SIZE], length: 0 }
+impl<'b> Question<'b> {
+    /// Nothing yet.
+    pub(super) fn new(scratch: &'b mut PageScratch) -> Question<'b> {
+        Question { bytes: zeroed(scratch), length: 0 }
     }
 
     /// Appends the path of a node, or of a name below it if that is not empty, and its terminator.
@@ -98,7 +97,8 @@ pub(super) fn ask_about(
     what: u32,
     arguments: [u64; 4],
 ) -> Result<Answer, Errno> {
-    let mut question = Question::new();
+    let mut scratch = PageScratch::uninit();
+    let mut question = Question::new(&mut scratch);
     question.path(k, index, name)?;
     ask(k, index, what, arguments, question.get())
 }
