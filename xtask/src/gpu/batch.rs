@@ -26,6 +26,26 @@ pub(super) struct Gpu {
     pub(super) system_calls: u64,
     /// How often machines stopped for what only the host can do.
     pub(super) host_stops: u64,
+    /// What the card spent on guest instructions, on the operating system, and on lifting code.
+    pub(super) executing_seconds: f64,
+    pub(super) serving_seconds: f64,
+    pub(super) lifting_seconds: f64,
+}
+
+impl Report {
+    /// Seconds of executing, serving and lifting, for a table; nothing without a card.
+    pub(super) fn spent(&self) -> String {
+        self.gpu.as_ref().map_or_else(String::new, |gpu| {
+            let Gpu { executing_seconds, serving_seconds, lifting_seconds, .. } = gpu;
+            format!("{executing_seconds:.2} / {serving_seconds:.2} / {lifting_seconds:.2}")
+        })
+    }
+
+    /// Million instructions a second while the card executed.
+    pub(super) fn executing_mips(&self) -> f64 {
+        let seconds = self.gpu.as_ref().map_or(self.wall_seconds, |gpu| gpu.executing_seconds);
+        self.instructions as f64 / seconds / 1e6
+    }
 }
 
 /// One machine's row.

@@ -12,7 +12,7 @@ const MOST: u32 = 1 << 19;
 pub(super) fn run(check: &Check, section: &mut Section) -> Result<()> {
     section.line("## Scaling\n");
     let workload = |name| WORKLOADS.iter().find(|workload| workload.name == name);
-    let mut table = "lanes,workload,instructions,seconds,mips\n".to_owned();
+    let mut table = "lanes,workload,instructions,seconds,mips,executing_mips\n".to_owned();
     let mut series: Vec<chart::Series> = Vec::new();
     for name in NAMES {
         let points = curve(check, section, workload(name).context(name)?, &mut table)?;
@@ -74,7 +74,11 @@ fn curve(
         let report = &done.report;
         let mips = report.instructions_per_second / 1e6;
         let (name, count, seconds) = (workload.name, report.instructions, report.wall_seconds);
-        writeln!(table, "{lanes},{name},{count},{seconds:.6},{mips:.3}")?;
+        writeln!(
+            table,
+            "{lanes},{name},{count},{seconds:.6},{mips:.3},{:.3}",
+            report.executing_mips()
+        )?;
         points.push((f64::from(lanes), mips));
         lanes *= 2;
     }

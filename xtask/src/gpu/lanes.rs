@@ -94,8 +94,9 @@ pub(super) fn run(check: &Check, section: &mut Section) -> Result<()> {
     section.line(
         "`ncpu batch` on the GPU and on the CPU engine of the same host: each row, with its instruction \
          count and state hash, has to be the same.\n\n\
-         | program | machines | different inputs | instructions | wall, s | MIPS | CPU engine, s | rows that differ |\n\
-         |---|---|---|---|---|---|---|---|",
+         | program | machines | different inputs | instructions | wall, s | executing / serving / lifting, s | \
+         MIPS | CPU engine, s | rows that differ |\n\
+         |---|---|---|---|---|---|---|---|---|",
     );
     for program in PROGRAMS {
         let distinct = program.distinct.min(lanes);
@@ -157,10 +158,11 @@ fn compare(
         .collect();
     let difference = difference(&ours.rows, &expected);
     section.line(format!(
-        "| {name} | {} | {distinct} | {} | {:.2} | {:.0} | {:.2} | {} |",
+        "| {name} | {} | {distinct} | {} | {:.2} | {} | {:.0} | {:.2} | {} |",
         ours.report.machines,
         ours.report.instructions,
         ours.report.wall_seconds,
+        ours.report.spent(),
         ours.report.instructions_per_second / 1e6,
         cpu.report.wall_seconds,
         difference.as_ref().map_or(0, |(count, _)| *count),
