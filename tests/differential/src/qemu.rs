@@ -3,14 +3,19 @@
 use crate::case::Case;
 use crate::layout::{DATA_PAGES, PAGE};
 use anyhow::{Context, Result, bail, ensure};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 /// Names under which distributions install it.
 const EMULATORS: [&str; 2] = ["qemu-aarch64", "qemu-aarch64-static"];
 
 const ASSEMBLER: &str = "aarch64-linux-gnu-as";
+
+/// Longest that a batch of cases takes qemu, on a busy machine.
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// Bytes of the data area that the runner reports.
 pub(crate) const DATA_BYTES: usize = DATA_PAGES.len() * PAGE as usize;
@@ -115,13 +120,30 @@ impl Qemu {
         self.input.write_all(&request).and_then(|()| self.input.flush()).context(died)?;
         let mut bytes = [0; Case::BYTES];
         let mut after = Vec::with_capacity(cases.len());
-        for _ in cases {
+        for (number, case) in cases.iter().enumerate() {
+            ensure!(
+                self.has_output()?,
+                "qemu is not through with case {number} of {} after {} s: words {:08x?} at {:#x}",
+                cases.len(),
+                LONGEST.as_secs(),
+                case.words,
+                case.pc
+            );
             self.output.read_exact(&mut bytes).context(died)?;
             after.push(Case::from_bytes(&bytes));
         }
         let mut data = Box::new([0; DATA_BYTES]);
         self.output.read_exact(&mut data[..]).context(died)?;
         Ok((after, data))
+    }
+}
+
+impl Qemu {
+    /// Waits until the runner has said something or has ended; false if it does neither.
+    fn has_output(&self) -> Result<bool> {
+        let limit = Timespec::try_from(LONGEST).context("the time limit")?;
+        let mut asked = [PollFd::new(&self.output, PollFlags::IN)];
+        Ok(poll(&mut asked, Some(&limit))? != 0)
     }
 }
 
