@@ -11,6 +11,7 @@
 //! fixed places (taking a lane out of a vector, an exponent out of a float) is wiring, not
 //! arithmetic, and may use Rust's operators directly.
 #![no_std]
+#![cfg_attr(target_arch = "nvptx64", feature(core_float_math))]
 #![forbid(unsafe_code)]
 
 mod alu;

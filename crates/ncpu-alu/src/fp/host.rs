@@ -182,8 +182,24 @@ mod standard {
     }
 }
 
-/// Without it, as on a GPU, the integer algorithms serve.
-#[cfg(not(feature = "std"))]
+/// GPUs have instructions for them (PTX ISA, `sqrt.rn` and `fma.rn`).
+#[cfg(all(not(feature = "std"), target_arch = "nvptx64"))]
+mod standard {
+    use core::f64::math;
+
+    #[inline(always)]
+    pub(super) fn sqrt(x: f64) -> Option<f64> {
+        Some(math::sqrt(x))
+    }
+
+    #[inline(always)]
+    pub(super) fn mul_add(x: f64, y: f64, z: f64) -> Option<f64> {
+        Some(math::mul_add(x, y, z))
+    }
+}
+
+/// Elsewhere, the integer algorithms serve.
+#[cfg(not(any(feature = "std", target_arch = "nvptx64")))]
 mod standard {
     #[inline(always)]
     pub(super) fn sqrt(_: f64) -> Option<f64> {
