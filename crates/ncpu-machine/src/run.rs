@@ -15,6 +15,7 @@ use crate::observe::{Flow, Observer};
 use crate::scalar;
 use crate::structures;
 use ncpu_alu::Alu;
+use ncpu_alu::fp::{Double, Single};
 use ncpu_uop::{Op, Uop, slot};
 
 /// Why [`run`] returned. `core.pc` is the next instruction to execute: for traps and faults the
@@ -367,6 +368,14 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                     d_of_flags!(value);
                     nzcv = flags;
                 }};
+            }
+            // Floating point of which the host's own instruction does most; else out of line.
+            macro_rules! at_once {
+                ($op:ident, $format:ident, $else:path) => {
+                    if !hot::at_once::<A, $format>(alu, slots!(), u, Op::$op) {
+                        $else(alu, slots!(), whole)
+                    }
+                };
             }
             // The end of a fused comparison and branch. The pair counts as two micro-ops: the fused
             // one and one that is skipped or, when the branch is taken, one more than the distance.
@@ -922,23 +931,14 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                 Op::VMov => set_vector!(u.rd, [a!(), get!(u.ra + 1)]),
                 Op::VMovLow => set_vector!(u.rd, [a!(), 0]),
                 Op::VMovI => set_vector!(u.rd, [u.imm, if u.rc == 1 { u.imm } else { 0 }]),
-                // A lane calls them, for their registers would be missing elsewhere.
-                Op::VAnd
-                | Op::VOr
-                | Op::VXor
-                | Op::VAdd
-                | Op::VSub
-                | Op::VCmEq
-                | Op::FAddS
-                | Op::FAddD
-                | Op::FSubS
-                | Op::FSubD
-                | Op::FMulS
-                | Op::FMulD
-                | Op::FDivS
-                | Op::FDivD
-                    if SPREAD =>
-                {
+                // A lane calls what takes many registers, for they would be missing elsewhere.
+                Op::FAddS if SPREAD => at_once!(FAddS, Single, hot::call),
+                Op::FAddD if SPREAD => at_once!(FAddD, Double, hot::call),
+                Op::FSubS if SPREAD => at_once!(FSubS, Single, hot::call),
+                Op::FSubD if SPREAD => at_once!(FSubD, Double, hot::call),
+                Op::FMulS if SPREAD => at_once!(FMulS, Single, hot::call),
+                Op::FMulD if SPREAD => at_once!(FMulD, Double, hot::call),
+                Op::VAdd | Op::VSub | Op::VCmEq | Op::FDivS | Op::FDivD if SPREAD => {
                     hot::call(alu, slots!(), whole)
                 }
                 Op::VAnd => hot::and(alu, slots!(), u),
@@ -979,6 +979,12 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                 | Op::VAes
                 | Op::VSha
                 | Op::VPmull64 => exec::vector(alu, slots!(), whole),
+                // The format, as `exec::float` takes it.
+                Op::FMulAdd if SPREAD => match u.imm & 3 {
+                    2 => at_once!(FMulAdd, Single, exec::float),
+                    3 => at_once!(FMulAdd, Double, exec::float),
+                    _ => exec::float(alu, slots!(), whole),
+                },
                 Op::FBin
                 | Op::FUn
                 | Op::FPair

@@ -101,6 +101,21 @@ impl<'a, A: Alu> Fp<'a, A> {
         A::HOST_FLOAT && self.fpcr & (FPCR_RMODE | FPCR_FZ) == 0
     }
 
+    /// `z + x * y` (without `z`: `x * y`, without `y`: `x + z`), if the host gives it and it raises no flag
+    /// that is not raised already. A few instructions, for where the whole operation would be too much.
+    #[inline(always)]
+    pub fn at_once<F: Format>(&self, z: Option<u64>, x: u64, y: Option<u64>) -> Option<u64> {
+        if !self.host_rounds_alike() || !self.inexact_already() {
+            return None;
+        }
+        match (z, y) {
+            (Some(z), Some(y)) => host::mul_add::<F>(z, x, y, true),
+            (Some(z), None) => host::add::<F>(x, z, true),
+            (None, Some(y)) => host::mul::<F>(x, y, true),
+            (None, None) => None,
+        }
+    }
+
     #[inline(always)]
     fn inexact_already(&self) -> bool {
         self.fpsr & FPSR_IXC != 0

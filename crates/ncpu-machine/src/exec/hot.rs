@@ -28,6 +28,26 @@ pub(crate) fn call<A: Alu>(alu: &A, regs: &mut Slots, u: &Uop) {
     }
 }
 
+/// A scalar addition, subtraction, multiplication or fused multiplication and addition, if the host
+/// gives its result and it raises no new flag; false if nothing has been done.
+#[inline(always)]
+pub(crate) fn at_once<A: Alu, F: Format>(alu: &A, regs: &mut Slots, u: &Uop, op: Op) -> bool {
+    let fp = Fp::new(alu, read(regs, slot::FPCR) as u32, read(regs, slot::FPSR) as u32);
+    let (n, m) = (read(regs, u.ra) & F::MASK, read(regs, u.rb) & F::MASK);
+    let negated = |value: u64, is_negated: bool| if is_negated { F::neg(value) } else { value };
+    let result = match op {
+        Op::FAddS | Op::FAddD => fp.at_once::<F>(Some(m), n, None),
+        Op::FSubS | Op::FSubD => fp.at_once::<F>(Some(negated(m, true)), n, None),
+        Op::FMulS | Op::FMulD => fp.at_once::<F>(None, n, Some(m)),
+        _ => {
+            let n = negated(n, u.imm & 4 != 0);
+            let z = negated(read(regs, u.rc) & F::MASK, u.imm & 8 != 0);
+            fp.at_once::<F>(Some(z), n, Some(m))
+        }
+    };
+    result.map(|result| write_v(regs, u.rd, [result, 0])).is_some()
+}
+
 #[inline(always)]
 fn bitwise(regs: &mut Slots, u: &Uop, f: impl Fn(u64, u64) -> u64) {
     let (n, m) = (read_v(regs, u.ra), read_v(regs, u.rb));
