@@ -1,5 +1,6 @@
 //! The command line.
 
+mod front;
 mod text;
 mod values;
 
@@ -8,6 +9,7 @@ use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
+pub(crate) use front::{AsmCommand, AsmRunArguments, ProgramFormat};
 pub(crate) use values::{Limit, Volume};
 
 /// A whole computer for ARM64 Linux programs: every run gives the same bytes, the same instruction
@@ -40,6 +42,9 @@ pub(crate) enum Command {
     /// Disassemble an ELF file
     #[command(long_about = text::DISASM)]
     Disasm(DisasmArguments),
+    /// Run, build and list programs in nCPU assembly
+    #[command(subcommand)]
+    Asm(AsmCommand),
     /// Make and look into root file system images
     #[command(subcommand)]
     Image(ImageCommand),

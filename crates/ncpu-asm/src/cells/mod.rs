@@ -1,0 +1,1 @@
+//! MUXLEQ and SUBLEQ.
