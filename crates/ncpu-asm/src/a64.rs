@@ -112,12 +112,6 @@ impl Code {
         self.labels[label.0] = Some(self.words.len());
     }
 
-    /// A label here.
-    pub(crate) fn here(&mut self) -> Label {
-        let label = self.label();
-        self.bind(label);
-        label
-    }
 
     fn refer(&mut self, word: u32, label: Label, field: Field) {
         self.uses.push((self.words.len(), label, field));

@@ -127,15 +127,14 @@ fn insn(op: Op, bits: u32, length: usize) -> Insn {
 }
 
 fn program() -> impl Strategy<Value = Vec<Insn>> {
-    let pick = (0..Op::ALL.len() + 12, any::<u32>());
+    let pick = (0..4 * Op::ALL.len(), any::<u32>());
     proptest::collection::vec(pick, 1..60).prop_map(|picks| {
         let length = picks.len();
-        // Computations more often than what ends a program.
-        let op = |pick: usize| match pick {
-            1 => Op::ShlReg,
-            n if n < Op::ALL.len() => Op::ALL[n],
-            n if n % 2 == 0 => Op::MovImm,
-            _ => Op::Mul,
+        // Computations more often than what jumps or ends a program.
+        let op = |pick: usize| {
+            let op = Op::ALL[pick % Op::ALL.len()];
+            let computes = op.sets_flags() && op != Op::Load;
+            if computes || pick < Op::ALL.len() { op } else { Op::MovImm }
         };
         picks.iter().map(|&(pick, bits)| insn(op(pick), bits, length)).collect()
     })

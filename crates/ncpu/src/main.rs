@@ -46,6 +46,8 @@ fn main() -> ExitCode {
         Command::Inspect(arguments) => elf::inspect(&arguments),
         Command::Disasm(arguments) => elf::disasm(&arguments),
         Command::Asm(command) => front::asm::main(&command),
+        Command::Muxleq(command) => front::cells::muxleq(&command),
+        Command::Subleq(command) => front::cells::subleq(&command),
         Command::Image(command) => image::main(&command),
         Command::Completions { shell } => completions(shell),
     };

@@ -325,5 +325,7 @@ fn wide(rd: Reg, value: i32) -> String {
         steps.push(format!("MOV {scratch}, {low}"));
         steps.push(format!("OR {rd}, {rd}, {scratch}"));
     }
-    format!("build it: {}", steps.join("; "))
+    let overwrites = steps.iter().any(|step| step.starts_with(&format!("MOV {scratch}")));
+    let needs = if overwrites { format!(" (this overwrites {scratch})") } else { String::new() };
+    format!("build it{needs}: {}", steps.join("; "))
 }

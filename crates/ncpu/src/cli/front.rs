@@ -73,3 +73,49 @@ pub(crate) struct AsmRunArguments {
     #[command(flatten)]
     pub(crate) report: ReportOptions,
 }
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum MuxleqCommand {
+    /// Run an image; its console is standard input and output
+    Run(Box<CellsRunArguments>),
+    /// Assemble an image
+    Asm(CellsBuildArguments),
+    /// Build the image of a Forth system from its source
+    Forth(CellsBuildArguments),
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum SubleqCommand {
+    /// Run an image; its console is standard input and output
+    Run(Box<CellsRunArguments>),
+    /// Assemble an image
+    Asm(CellsBuildArguments),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CellsBuildArguments {
+    /// The source
+    #[arg(value_name = "FILE")]
+    pub(crate) source: PathBuf,
+    /// The image to write, as decimal numbers
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CellsRunArguments {
+    /// The image: decimal numbers of 16 bits, separated by spaces, commas or line ends
+    pub(crate) image: PathBuf,
+
+    /// End the machine after N of its instructions, with status 124
+    ///
+    /// k, m and g multiply by powers of 1,000. (--fuel counts ARM64 instructions.)
+    #[arg(long, value_name = "N", value_parser = values::count, help_heading = "Execution")]
+    pub(crate) max_instructions: Option<u64>,
+
+    #[command(flatten)]
+    pub(crate) execution: Execution,
+
+    #[command(flatten)]
+    pub(crate) report: ReportOptions,
+}

@@ -9,7 +9,10 @@ use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
-pub(crate) use front::{AsmCommand, AsmRunArguments, ProgramFormat};
+pub(crate) use front::{
+    AsmCommand, AsmRunArguments, CellsBuildArguments, CellsRunArguments, MuxleqCommand, ProgramFormat,
+    SubleqCommand,
+};
 pub(crate) use values::{Limit, Volume};
 
 /// A whole computer for ARM64 Linux programs: every run gives the same bytes, the same instruction
@@ -45,6 +48,16 @@ pub(crate) enum Command {
     /// Run, build and list programs in nCPU assembly
     #[command(subcommand)]
     Asm(AsmCommand),
+    /// Run and build images of MUXLEQ, a computer of two instructions
+    ///
+    /// The computer, its assembly and its Forth are described in docs/muxleq.md.
+    #[command(subcommand)]
+    Muxleq(MuxleqCommand),
+    /// Run and build images of SUBLEQ, a computer of one instruction
+    ///
+    /// The computer and its assembly are described in docs/muxleq.md.
+    #[command(subcommand)]
+    Subleq(SubleqCommand),
     /// Make and look into root file system images
     #[command(subcommand)]
     Image(ImageCommand),

@@ -1,10 +1,12 @@
 //! Front ends besides A64: what they are translated to runs as any other program.
 //!
 //! - [`asm`]      `ncpu asm`
+//! - [`cells`]    `ncpu muxleq` and `ncpu subleq`
 //! - [`show`]     a program in nCPU assembly as it runs: trace, steps, last state
 //! - [`machine`]  a machine for a translated program, on any engine
 
 pub(crate) mod asm;
+pub(crate) mod cells;
 mod machine;
 mod show;
 

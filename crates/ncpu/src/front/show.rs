@@ -90,9 +90,10 @@ impl Host for Watcher<'_> {
         write!(out, "line {line}: {}  (Enter, c, q) ", self.instruction(pc))?;
         out.flush()?;
         let mut answer = String::new();
-        if io::stdin().lock().read_line(&mut answer)? == 0 {
+        self.runs_on = io::stdin().lock().read_line(&mut answer)? == 0;
+        // A terminal has shown the end of the line that was typed.
+        if self.runs_on || !crate::host::stdin_is_terminal() {
             writeln!(out)?;
-            self.runs_on = true;
         }
         match answer.trim() {
             "q" | "quit" => return Ok(Input::Quit),
