@@ -112,7 +112,6 @@ impl Code {
         self.labels[label.0] = Some(self.words.len());
     }
 
-
     fn refer(&mut self, word: u32, label: Label, field: Field) {
         self.uses.push((self.words.len(), label, field));
         self.word(word);
@@ -228,5 +227,109 @@ impl Code {
             self.words[at] |= (value as u32 & ((1 << bits) - 1)) << shift;
         }
         self.words
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Code, Cond};
+    use yaxpeax_arch::{Decoder, U8Reader};
+    use yaxpeax_arm::armv8::a64::InstDecoder;
+
+    /// The one instruction that `emit` emits, in text.
+    fn text(emit: impl FnOnce(&mut Code)) -> String {
+        let mut code = Code::default();
+        emit(&mut code);
+        let words = code.finish();
+        let show = |word: &u32| {
+            let word = word.to_le_bytes();
+            InstDecoder::default().decode(&mut U8Reader::new(&word)).unwrap().to_string()
+        };
+        words.iter().map(show).collect::<Vec<_>>().join("; ")
+    }
+
+    /// A branch over one instruction, so that it goes 8 bytes on.
+    fn branch(emit: impl FnOnce(&mut Code, super::Label)) -> String {
+        let text = text(|code| {
+            let label = code.label();
+            emit(code, label);
+            code.ret();
+            code.bind(label);
+        });
+        text.strip_suffix("; ret").unwrap().to_owned()
+    }
+
+    /// The names of the methods, and what a disassembler makes of the words.
+    #[test]
+    fn words_are_what_their_names_say() {
+        for (emitted, expected) in [
+            (text(|c| c.add_w(1, 2, 3)), "add w1, w2, w3"),
+            (text(|c| c.add_x(1, 2, 3)), "add x1, x2, x3"),
+            (text(|c| c.sub_w(1, 2, 3)), "sub w1, w2, w3"),
+            (text(|c| c.and_w(1, 2, 3)), "and w1, w2, w3"),
+            (text(|c| c.bic_w(1, 2, 3)), "bic w1, w2, w3"),
+            (text(|c| c.orr_w(1, 2, 3)), "orr w1, w2, w3"),
+            (text(|c| c.eor_w(1, 2, 3)), "eor w1, w2, w3"),
+            (text(|c| c.mul_w(1, 2, 3)), "mul w1, w2, w3"),
+            (text(|c| c.sdiv_w(1, 2, 3)), "sdiv w1, w2, w3"),
+            (text(|c| c.lsl_w(1, 2, 3)), "lsl w1, w2, w3"),
+            (text(|c| c.lsr_w(1, 2, 3)), "lsr w1, w2, w3"),
+            (text(|c| c.ldr_w_indexed(1, 2, 3)), "ldr w1, [x2, w3, uxtw #2]"),
+            (text(|c| c.str_w_indexed(1, 2, 3)), "str w1, [x2, w3, uxtw #2]"),
+            (text(|c| c.ldrh_indexed(1, 2, 3)), "ldrh w1, [x2, w3, uxtw #1]"),
+            (text(|c| c.strh_indexed(1, 2, 3)), "strh w1, [x2, w3, uxtw #1]"),
+            (text(|c| c.ldr_x_indexed(1, 2, 3)), "ldr x1, [x2, x3, lsl #3]"),
+            (text(|c| c.str_x_indexed(1, 2, 3)), "str x1, [x2, x3, lsl #3]"),
+            (text(|c| c.strb_indexed(1, 2, 3)), "strb w1, [x2, w3, uxtw]"),
+            // The disassembler has another name for UXTW, with a W register.
+            (text(|c| c.add_x_uxtw1(1, 2, 3)), "add x1, x2, w3, lsl #1"),
+            (text(|c| c.add_w_imm(1, 2, 3)), "add w1, w2, #0x3"),
+            (text(|c| c.add_x_imm(1, 2, 4095)), "add x1, x2, #0xfff"),
+            (text(|c| c.sub_w_imm(1, 2, 3)), "sub w1, w2, #0x3"),
+            (text(|c| c.sub_x_imm(1, 2, 3)), "sub x1, x2, #0x3"),
+            (text(|c| c.ldrh(1, 2, 4)), "ldrh w1, [x2, #0x4]"),
+            (text(|c| c.ldrb(1, 2, 3)), "ldrb w1, [x2, #0x3]"),
+            (text(|c| c.str_w(1, 2, 60)), "str w1, [x2, #0x3c]"),
+            (text(|c| c.str_x(1, 2, 8)), "str x1, [x2, #0x8]"),
+            (text(|c| c.br(3)), "br x3"),
+            (text(Code::ret), "ret"),
+            (text(Code::svc), "svc #0x0"),
+            (text(|c| c.mov_w(1, 2)), "mov w1, w2"),
+            (text(|c| c.mov_x(1, 2)), "mov x1, x2"),
+            (text(|c| c.cmp_w(1, 2)), "cmp w1, w2"),
+            (text(|c| c.csel_w(1, 2, 3, Cond::Lt)), "csel w1, w2, w3, lt"),
+            (text(|c| c.bic_sign_w(1, 2, 3)), "bic w1, w2, w3, asr #31"),
+            (text(|c| c.lsl_w_imm(1, 2, 31)), "lsl w1, w2, #0x1f"),
+            (text(|c| c.lsl_w_imm(1, 2, 3)), "lsl w1, w2, #0x3"),
+            (text(|c| c.lsr_w_imm(1, 2, 31)), "lsr w1, w2, #0x1f"),
+            (text(|c| c.set_w(1, -2)), "mov w1, #0xfffffffe"),
+            (text(|c| c.set_w(1, 0x20003)), "mov w1, #0x3; movk w1, #0x2, lsl #16"),
+            (
+                text(|c| c.set_x(1, 0x1_0000_0002_0000)),
+                "mov x1, #0x0; movk x1, #0x2, lsl #16; movk x1, #0x1, lsl #48",
+            ),
+            (branch(Code::b), "b $+0x8"),
+            (branch(Code::bl), "bl $+0x8"),
+            (branch(|c, to| c.b_cond(Cond::Eq, to)), "b.eq $+0x8"),
+            (branch(|c, to| c.cbz_w(1, to)), "cbz w1, $+0x8"),
+            (branch(|c, to| c.cbnz_w(1, to)), "cbnz w1, $+0x8"),
+            (branch(|c, to| c.cbz_x(1, to)), "cbz x1, $+0x8"),
+            (branch(|c, to| c.tbz(1, 31, to)), "tbz w1, #0x1f, $+0x8"),
+            (branch(|c, to| c.tbnz(1, 15, to)), "tbnz w1, #0xf, $+0x8"),
+            (branch(|c, to| c.adr(1, to)), "adr x1, $+0x8"),
+        ] {
+            assert_eq!(emitted, expected);
+        }
+    }
+
+    #[test]
+    fn branches_go_back_too() {
+        let emitted = text(|code| {
+            let start = code.label();
+            code.bind(start);
+            code.ret();
+            code.b(start);
+        });
+        assert_eq!(emitted, "ret; b $-0x4");
     }
 }

@@ -29,7 +29,7 @@ pub(crate) fn program(code: &[u32], data: &[u8], memory: u64) -> Vec<u8> {
     }
     // PT_LOAD each: flags, offset, address, bytes in the file, bytes in memory.
     for (flags, offset, address, bytes, memory) in [
-        (5, 0, TEXT, text, text),                                  // PF_R | PF_X
+        (5, 0, TEXT, text, text), // PF_R | PF_X
         (6, at, DATA, data.len() as u64, memory.max(data.len() as u64)), // PF_R | PF_W
     ] {
         word(&mut file, 1);

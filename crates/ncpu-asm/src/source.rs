@@ -67,7 +67,8 @@ pub(crate) fn nearest<'c>(
     candidates: impl IntoIterator<Item = &'c str>,
 ) -> Option<&'c str> {
     let name = name.to_ascii_lowercase();
-    let distance = |candidate: &str| strsim::damerau_levenshtein(&name, &candidate.to_ascii_lowercase());
+    let distance =
+        |candidate: &str| strsim::damerau_levenshtein(&name, &candidate.to_ascii_lowercase());
     let nearest = candidates.into_iter().map(|c| (distance(c), c)).min()?;
     (nearest.0 <= 1 + name.chars().count() / 4).then_some(nearest.1)
 }

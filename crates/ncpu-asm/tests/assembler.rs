@@ -36,7 +36,8 @@ fn numbers_are_decimal_hexadecimal_or_binary() {
 
 #[test]
 fn all_that_is_wrong_is_said_with_its_place() {
-    let text = "start: MOV R0, 16384\n\tADD R1, R9, R2\nSTART: NOP\n  JMP nowhere\n  FOO R1\nMOV R1, 3x";
+    let text =
+        "start: MOV R0, 16384\n\tADD R1, R9, R2\nSTART: NOP\n  JMP nowhere\n  FOO R1\nMOV R1, 3x";
     assert_eq!(
         problems(text),
         [
@@ -68,7 +69,10 @@ fn each_operand_is_checked() {
         ("R1: NOP", "1:1 \"R1\" cannot be a label"),
         ("halt: NOP", "1:1 \"halt\" cannot be a label"),
         ("MOV R0, 5 @", "1:11 \"@\" means nothing here"),
-        ("MOV R0, 99999999999999999999", "1:9 9223372036854775807 does not fit: immediates are -16384 to 16383"),
+        (
+            "MOV R0, 99999999999999999999",
+            "1:9 9223372036854775807 does not fit: immediates are -16384 to 16383",
+        ),
         (": NOP", "1:1 an instruction or a label was expected here"),
     ] {
         assert_eq!(problems(text), [expected], "{text}");
@@ -86,7 +90,8 @@ fn help_says_what_to_write() {
 /// The steps that the help gives for a wide constant make it.
 #[test]
 fn wide_constants_are_built_as_the_help_says() {
-    for value in [16_384, 40_000, -16_385, 65_536, 0x1234_5678, i32::MAX, i32::MIN, -1_000_000_007] {
+    for value in [16_384, 40_000, -16_385, 65_536, 0x1234_5678, i32::MAX, i32::MIN, -1_000_000_007]
+    {
         let help = help(&format!("MOV R3, {value}"));
         let (_, steps) = help.split_once(": ").unwrap_or_else(|| panic!("{help}"));
         let program = assemble("test", &steps.replace("; ", "\n")).unwrap();

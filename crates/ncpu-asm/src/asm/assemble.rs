@@ -1,8 +1,6 @@
 //! Text to words, in two passes: the first finds the labels.
 
-use super::isa::{
-    Form, Insn, MAX_IMMEDIATE, MAX_PROGRAM, MAX_SHIFT, MIN_IMMEDIATE, Op, Reg,
-};
+use super::isa::{Form, Insn, MAX_IMMEDIATE, MAX_PROGRAM, MAX_SHIFT, MIN_IMMEDIATE, Op, Reg};
 use super::lexer::{Kind, Token, tokens};
 use crate::source::{Problem, Problems, nearest};
 use std::collections::HashMap;
@@ -75,8 +73,11 @@ impl Labels {
         mut tokens: &'t [Token],
         problems: &mut Vec<Problem>,
     ) -> &'t [Token] {
-        while let [Token { kind: Kind::Word(name), span }, Token { kind: Kind::Sign(':'), .. }, rest @ ..] =
-            tokens
+        while let [
+            Token { kind: Kind::Word(name), span },
+            Token { kind: Kind::Sign(':'), .. },
+            rest @ ..,
+        ] = tokens
         {
             tokens = rest;
             let lower = name.to_ascii_lowercase();
@@ -237,7 +238,8 @@ impl Statement<'_> {
         if (MIN_IMMEDIATE.into()..=MAX_IMMEDIATE.into()).contains(&value) {
             return Ok(value as i16);
         }
-        let what = format!("{value} does not fit: immediates are {MIN_IMMEDIATE} to {MAX_IMMEDIATE}");
+        let what =
+            format!("{value} does not fit: immediates are {MIN_IMMEDIATE} to {MAX_IMMEDIATE}");
         let help = match (rd, i32::try_from(value), u32::try_from(value)) {
             (Some(rd), Ok(value), _) => wide(rd, value),
             (Some(rd), _, Ok(bits)) => {

@@ -126,7 +126,11 @@ impl fmt::Display for Trap {
                 write!(f, "STORE to address {address}; data memory is 0 to {last}")
             }
             Trap::TooManyCalls => {
-                write!(f, "CALL with {} calls open already, which is the most", super::isa::MAX_CALLS)
+                write!(
+                    f,
+                    "CALL with {} calls open already, which is the most",
+                    super::isa::MAX_CALLS
+                )
             }
             Trap::NoCall => write!(f, "RET without a CALL"),
             Trap::Invalid => write!(f, "the word is no instruction"),

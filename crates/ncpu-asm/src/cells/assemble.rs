@@ -3,9 +3,9 @@
 //! Every statement takes a fixed number of cells, so that labels are known after one pass over the
 //! lines. Cells are then filled in, and behind them those of the constants that were asked for by `#`.
 
+use super::Computer;
 use super::image::{CELLS, Image};
 use super::lines::{Kind, Token, tokens};
-use super::Computer;
 use crate::source::{Problem, Problems, nearest};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -161,7 +161,13 @@ impl Assembler {
         }
     }
 
-    fn define(&mut self, line: &Line<'_>, name: &str, span: Range<usize>, value: i64) -> Result<(), Problem> {
+    fn define(
+        &mut self,
+        line: &Line<'_>,
+        name: &str,
+        span: Range<usize>,
+        value: i64,
+    ) -> Result<(), Problem> {
         if name == END {
             let what = format!("{END:?} is the label behind the last cell, defined already");
             return Err(line.problem(span, what, None));
@@ -176,8 +182,11 @@ impl Assembler {
 
     fn line(&mut self, mut line: Line<'_>) -> Result<(), Problem> {
         let tokens = line.tokens;
-        while let [Token { kind: Kind::Name(name), span }, Token { kind: Kind::Sign(sign @ (':' | '=')), .. }, ..] =
-            &tokens[line.at..]
+        while let [
+            Token { kind: Kind::Name(name), span },
+            Token { kind: Kind::Sign(sign @ (':' | '=')), .. },
+            ..,
+        ] = &tokens[line.at..]
         {
             line.at += 2;
             if *sign == ':' {
@@ -283,12 +292,9 @@ impl Assembler {
                 [o(0), scratch.clone(), at(6)],
                 [scratch.clone(), o(1), at(9)],
             ],
-            "jneg" => vec![
-                copy(o(0), scratch.clone()),
-                not_positive(at(9)),
-                jump(at(12)),
-                negative(o(1)),
-            ],
+            "jneg" => {
+                vec![copy(o(0), scratch.clone()), not_positive(at(9)), jump(at(12)), negative(o(1))]
+            }
             "jzero" => vec![
                 copy(o(0), scratch.clone()),
                 not_positive(at(9)),
@@ -363,7 +369,9 @@ impl Assembler {
             Value::Constant(number) => Ok((self.cells.len() + number) as u16),
             Value::Mask(mask) => match self.value(operand, mask)? {
                 address @ 0..0x7fff => Ok(MUX | address),
-                address => Err(problem(format!("a mask has to be below address 32767, not {address}"))),
+                address => {
+                    Err(problem(format!("a mask has to be below address 32767, not {address}")))
+                }
             },
         }
     }

@@ -106,7 +106,9 @@ impl Source {
         let start = (self.at + 1).min(self.characters.len());
         let rest = &self.characters[start..];
         let Some(length) = rest.iter().position(|&c| c == end) else {
-            return Err(self.problem(self.at..start, format!("there is no {end} in the rest of the line")));
+            return Err(
+                self.problem(self.at..start, format!("there is no {end} in the rest of the line"))
+            );
         };
         self.at = start + length + 1;
         Ok(rest[..length].to_vec())
@@ -232,7 +234,10 @@ impl Compiler {
         };
         let letters: Vec<String> = name.chars().map(|c| u32::from(c).to_string()).collect();
         self.last = Some((self.lines.len(), length));
-        self.emit(source, format!("header.{number}: cell {link}, {length}, {}", letters.join(", ")));
+        self.emit(
+            source,
+            format!("header.{number}: cell {link}, {length}, {}", letters.join(", ")),
+        );
         self.emit(source, format!("word.{number}:"));
         if is_plain(&name) && !self.words.contains_key(&name) {
             self.emit(source, format!("x.{name}:"));
@@ -259,7 +264,13 @@ impl Compiler {
         self.labels
     }
 
-    fn branch(&mut self, with: &str, word: &Word, source: &Source, to: usize) -> Result<(), Problem> {
+    fn branch(
+        &mut self,
+        with: &str,
+        word: &Word,
+        source: &Source,
+        to: usize,
+    ) -> Result<(), Problem> {
         self.compile(with, &word.span, source)?;
         self.emit(source, format!("cell place.{to}"));
         Ok(())
@@ -281,7 +292,10 @@ impl Compiler {
 
     fn inside(&mut self, word: &Word, source: &mut Source) -> Result<(), Problem> {
         let Mode::Definition(places) = &mut self.mode else { return Ok(()) };
-        let open = matches!(word.text.as_str(), "then" | "else" | "until" | "again" | "while" | "repeat" | "next");
+        let open = matches!(
+            word.text.as_str(),
+            "then" | "else" | "until" | "again" | "while" | "repeat" | "next"
+        );
         let place = if open { places.pop() } else { None };
         let unfinished = !places.is_empty();
         match (word.text.as_str(), place) {

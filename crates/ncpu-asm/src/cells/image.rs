@@ -84,10 +84,11 @@ impl Image {
         if cells.is_empty() { Err(ImageError::Empty) } else { Ok(Image { cells }) }
     }
 
-    /// The image as a `.dec` file: a signed number a line.
+    /// The image as a `.dec` file: a signed number a line. Zeros at the end are left out.
     pub fn to_text(&self) -> String {
         let mut text = String::new();
-        for &cell in &self.cells {
+        let length = self.cells.iter().rposition(|&cell| cell != 0).unwrap_or(0) + 1;
+        for &cell in self.cells.iter().take(length) {
             // Writing to a string does not fail.
             _ = writeln!(text, "{}", cell as i16);
         }

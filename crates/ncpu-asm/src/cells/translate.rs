@@ -35,6 +35,8 @@ const OUTPUT: u32 = 23;
 const WAITING: u32 = 24;
 const LAST: u32 = 25;
 const SAVED: u32 = 26;
+/// Where `write` writes to.
+const STREAM: u32 = 27;
 
 // Linux system calls (asm-generic/unistd.h).
 const READ: u32 = 63;
@@ -45,7 +47,7 @@ const EXIT: u32 = 93;
 const LINE_END: i32 = 10;
 
 /// How a machine ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ended {
     /// Whether it halted; if not, the given number of instructions is used up.
     pub halted: bool,
@@ -53,17 +55,26 @@ pub struct Ended {
     pub pc: u16,
     /// Instructions executed.
     pub instructions: u64,
+    /// All cells, if they were asked for.
+    pub cells: Option<Vec<u16>>,
 }
 
 impl Ended {
     /// Reads what the program wrote to standard error, if that is complete.
     pub fn parse(bytes: &[u8], max_instructions: u64) -> Option<Ended> {
-        let bytes: &[u8; RECORD_BYTES] = bytes.try_into().ok()?;
-        let [p0, p1, ..] = *bytes;
-        let left = u64::from_le_bytes(bytes[8..].try_into().ok()?);
+        let (record, cells) = bytes.split_first_chunk::<RECORD_BYTES>()?;
+        let [p0, p1, ..] = *record;
+        let left = u64::from_le_bytes(record[8..].try_into().ok()?);
         let pc = u16::from_le_bytes([p0, p1]);
         let instructions = max_instructions.wrapping_sub(left);
-        Some(Ended { halted: pc >= 1 << 15, pc, instructions })
+        let cells = match cells.len() {
+            0 => None,
+            length if length as u64 == MEMORY => {
+                Some(cells.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]])).collect())
+            }
+            _ => return None,
+        };
+        Some(Ended { halted: pc >= 1 << 15, pc, instructions, cells })
     }
 }
 
@@ -71,11 +82,15 @@ impl Ended {
 ///
 /// Its console is standard input and output: output is written when a line ends, when input is asked
 /// for, when a kilobyte waits, and at the end. To standard error it writes how it [`Ended`], and exits
-/// with 0 when the machine halts, else with 1.
-pub fn translate(image: &Image, computer: Computer, max_instructions: u64) -> Vec<u8> {
+/// with 0 when the machine halts, else with 1. With `tell_cells`, all cells follow.
+pub fn translate(
+    image: &Image,
+    computer: Computer,
+    max_instructions: u64,
+    tell_cells: bool,
+) -> Vec<u8> {
     let mut code = Code::default();
-    let [next, go_on, halt, input, output] = [(); 5].map(|()| code.label());
-    let flush = code.label();
+    let [next, go_on, halt, input, output, flush, write] = [(); 7].map(|()| code.label());
     code.set_x(BASE, elf::DATA);
     code.set_x(OUTPUT, elf::DATA + BUFFER);
     code.set_x(LEFT, max_instructions);
@@ -113,15 +128,21 @@ pub fn translate(image: &Image, computer: Computer, max_instructions: u64) -> Ve
     code.b(next);
 
     emit_console(&mut code, input, output, flush, next);
+    emit_write(&mut code, flush, write);
 
     code.bind(halt);
     code.bl(flush);
     code.set_x(1, elf::DATA + RECORD);
     code.str_x(PC, 1, 0);
     code.str_x(LEFT, 1, 8);
-    code.set_w(0, 2);
     code.set_w(2, RECORD_BYTES as i32);
-    code.system_call(WRITE);
+    code.set_w(STREAM, 2);
+    code.bl(write);
+    if tell_cells {
+        code.mov_x(1, BASE);
+        code.set_w(2, MEMORY as i32);
+        code.bl(write);
+    }
     code.lsr_w_imm(0, PC, 15);
     code.set_w(OTHER, 1);
     code.eor_w(0, 0, OTHER);
@@ -183,21 +204,25 @@ fn emit_console(code: &mut Code, input: Label, output: Label, flush: Label, next
     code.bind(written);
     code.bl(flush);
     code.b(next);
+}
 
-    // Writes what waits, however it is cut into pieces; a reader that is gone has seen enough.
-    let [again, done] = [code.label(), code.label()];
+/// `flush` writes the output that waits. `write` writes W2 bytes from X1 to a stream, however they are
+/// cut into pieces; a reader that is gone has seen enough.
+fn emit_write(code: &mut Code, flush: Label, write: Label) {
+    let done = code.label();
     code.bind(flush);
     code.mov_x(1, OUTPUT);
     code.mov_w(2, WAITING);
-    code.bind(again);
+    code.set_w(WAITING, 0);
+    code.set_w(STREAM, 1);
+    code.bind(write);
     code.cbz_w(2, done);
-    code.set_w(0, 1);
+    code.mov_w(0, STREAM);
     code.system_call(WRITE);
     code.tbnz(0, 31, done);
     code.add_x(1, 1, 0);
     code.sub_w(2, 2, 0);
-    code.b(again);
+    code.b(write);
     code.bind(done);
-    code.set_w(WAITING, 0);
     code.ret();
 }

@@ -113,6 +113,10 @@ pub(crate) struct CellsRunArguments {
     #[arg(long, value_name = "N", value_parser = values::count, help_heading = "Execution")]
     pub(crate) max_instructions: Option<u64>,
 
+    /// When the machine has ended, write its cells to FILE as an image
+    #[arg(long, value_name = "FILE")]
+    pub(crate) save: Option<PathBuf>,
+
     #[command(flatten)]
     pub(crate) execution: Execution,
 

@@ -5,14 +5,14 @@ mod text;
 mod values;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+pub(crate) use front::{
+    AsmCommand, AsmRunArguments, CellsBuildArguments, CellsRunArguments, MuxleqCommand,
+    ProgramFormat, SubleqCommand,
+};
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
-pub(crate) use front::{
-    AsmCommand, AsmRunArguments, CellsBuildArguments, CellsRunArguments, MuxleqCommand, ProgramFormat,
-    SubleqCommand,
-};
 pub(crate) use values::{Limit, Volume};
 
 /// A whole computer for ARM64 Linux programs: every run gives the same bytes, the same instruction

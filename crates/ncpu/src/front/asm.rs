@@ -25,7 +25,9 @@ pub(crate) fn main(command: &AsmCommand) -> anyhow::Result<u8> {
         AsmCommand::Build { file, output, format, max_cycles } => {
             let program = read(file)?;
             let bytes = match format {
-                ProgramFormat::Words => program.words.iter().flat_map(|w| w.to_le_bytes()).collect(),
+                ProgramFormat::Words => {
+                    program.words.iter().flat_map(|w| w.to_le_bytes()).collect()
+                }
                 ProgramFormat::Elf => translate(&program.words, *max_cycles, Watch::Off)?,
             };
             std::fs::write(output, bytes)

@@ -13,6 +13,7 @@ use ncpu_engine::{Host, Input};
 use serde::Serialize;
 use std::fmt;
 use std::io;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -47,9 +48,13 @@ fn build(
     let text = super::read_text(&arguments.source, MAX_TEXT)?;
     let image = build(&arguments.source.display().to_string(), &text)
         .map_err(|problems| anyhow!("cannot build the image\n{problems}"))?;
-    std::fs::write(&arguments.output, image.to_text())
-        .with_context(|| format!("cannot write {}", arguments.output.display()))?;
+    write_image(&image, &arguments.output)?;
     Ok(0)
+}
+
+fn write_image(image: &Image, path: &Path) -> anyhow::Result<()> {
+    std::fs::write(path, image.to_text())
+        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn run(arguments: &CellsRunArguments, computer: Computer) -> anyhow::Result<u8> {
@@ -57,7 +62,7 @@ fn run(arguments: &CellsRunArguments, computer: Computer) -> anyhow::Result<u8> 
     let text = super::read_text(&arguments.image, MAX_TEXT)?;
     let image = Image::parse(&text).with_context(|| format!("{name}: no image"))?;
     let most = arguments.max_instructions.unwrap_or(u64::MAX);
-    let elf = translate(&image, computer, most);
+    let elf = translate(&image, computer, most, arguments.save.is_some());
     let is_live = host::stdin_is_terminal();
     let mut console =
         Console { streams: Streams::new(Rc::default(), !is_live, false), told: Vec::new() };
@@ -70,15 +75,23 @@ fn run(arguments: &CellsRunArguments, computer: Computer) -> anyhow::Result<u8> 
         None => ("halted", 0),
     };
     let end = Ended::parse(&console.told, most);
-    let (ended, status) = match end {
-        Some(Ended { halted: false, .. }) => {
-            eprintln!("ncpu: {name}: stopped: {most} instructions are used up (--max-instructions)");
+    if let Some(path) = &arguments.save {
+        let cells = end.as_ref().and_then(|end| end.cells.clone()).and_then(Image::new);
+        let image =
+            cells.context("the machine did not end by itself, so that there is nothing to save")?;
+        write_image(&image, path)?;
+    }
+    let (ended, status) = match &end {
+        Some(Ended { halted: false, .. }) if status == 0 => {
+            eprintln!(
+                "ncpu: {name}: stopped: {most} instructions are used up (--max-instructions)"
+            );
             ("instructions", status::CUT)
         }
         _ => (ended, status),
     };
     if let Some(format) = arguments.report.format {
-        let report = Report::new(name, ended, status, &done, end);
+        let report = Report::new(name, ended, status, &done, end.as_ref());
         report::write(&report, format, arguments.report.file.as_deref())?;
     }
     Ok(status)
@@ -135,7 +148,7 @@ impl Report {
         ended: &'static str,
         status: u8,
         done: &Done,
-        end: Option<Ended>,
+        end: Option<&Ended>,
     ) -> Report {
         Report {
             schema: 1,

@@ -82,7 +82,9 @@ impl Done {
             Reason::BrokenPipe => Some(("broken-pipe", status::SIGNAL + 13)),
             Reason::Stream(error) => bail!("standard streams: {error}"),
             Reason::Engine(error) => bail!("the engine failed: {error}"),
-            Reason::Ended(wait) => bail!("the translated program was ended by signal {}", wait & 0x7f),
+            Reason::Ended(wait) => {
+                bail!("the translated program was ended by signal {}", wait & 0x7f)
+            }
             Reason::Paused | Reason::Deadlock => bail!("the translated program waits for nothing"),
         })
     }

@@ -48,7 +48,8 @@ impl<'p> Watcher<'p> {
         let text = self.instruction(before.pc);
         let (cycle, pc, flags) = (after.cycles, before.pc, after.flags());
         let changes = changes.join(" ");
-        writeln!(out, "{cycle:8} {pc:5}  {text:22} {flags:5}  {changes}").map(drop)
+        let line = format!("{cycle:8} {pc:5}  {text:22} {flags:5}  {changes}");
+        writeln!(out, "{}", line.trim_end())
     }
 
     fn event(&mut self, event: Event) -> io::Result<()> {
