@@ -78,7 +78,7 @@ macro_rules! with_immediate {
     ($($name:ident $word:literal $unit:literal)*) => {
         impl Code {
             $(pub(crate) fn $name(&mut self, d: u32, n: u32, imm: u32) {
-                debug_assert!(imm % $unit == 0 && imm / $unit < 4096);
+                debug_assert!(imm.is_multiple_of($unit) && imm / $unit < 4096);
                 self.word($word | (imm / $unit) << 10 | n << 5 | d);
             })*
         }

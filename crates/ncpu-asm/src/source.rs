@@ -16,7 +16,10 @@ pub struct Problem {
     pub help: Option<String>,
 }
 
-/// All that is wrong in a text, in the order of its lines.
+/// Problems after which no more are looked for.
+pub const MAX_PROBLEMS: usize = 100;
+
+/// All that is wrong in a text, or the first [`MAX_PROBLEMS`] found, in the order of its lines.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct Problems {
     /// Name of the text, for messages.
@@ -28,6 +31,7 @@ pub struct Problems {
 impl Problems {
     /// The problems of `text`, with its lines.
     pub fn new(name: &str, text: &str, mut list: Vec<Problem>) -> Problems {
+        list.truncate(MAX_PROBLEMS);
         list.sort_by_key(|problem| (problem.line, problem.span.start));
         let lines: Vec<&str> = text.lines().collect();
         let line = |problem: &Problem| lines.get(problem.line - 1).copied().unwrap_or("");
@@ -56,19 +60,28 @@ impl fmt::Display for Problems {
         }
         match self.list.len() {
             1 => write!(f, "{}: 1 error", self.name),
+            MAX_PROBLEMS.. => write!(f, "{}: at least {MAX_PROBLEMS} errors", self.name),
             count => write!(f, "{}: {count} errors", self.name),
         }
     }
 }
+
+/// Longest name that is taken for a misspelt one.
+const LONGEST: usize = 32;
 
 /// The candidate that is nearest to a name, if it is near enough to be what was meant.
 pub(crate) fn nearest<'c>(
     name: &str,
     candidates: impl IntoIterator<Item = &'c str>,
 ) -> Option<&'c str> {
+    let length = name.chars().count();
+    if length > LONGEST {
+        return None;
+    }
     let name = name.to_ascii_lowercase();
     let distance =
         |candidate: &str| strsim::damerau_levenshtein(&name, &candidate.to_ascii_lowercase());
-    let nearest = candidates.into_iter().map(|c| (distance(c), c)).min()?;
-    (nearest.0 <= 1 + name.chars().count() / 4).then_some(nearest.1)
+    let candidates = candidates.into_iter().filter(|candidate| candidate.len() <= LONGEST);
+    let nearest = candidates.map(|candidate| (distance(candidate), candidate)).min()?;
+    (nearest.0 <= 1 + length / 4).then_some(nearest.1)
 }

@@ -2,7 +2,7 @@
 
 use super::isa::{Form, Insn, MAX_IMMEDIATE, MAX_PROGRAM, MAX_SHIFT, MIN_IMMEDIATE, Op, Reg};
 use super::lexer::{Kind, Token, tokens};
-use crate::source::{Problem, Problems, nearest};
+use crate::source::{MAX_PROBLEMS, Problem, Problems, nearest};
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -31,6 +31,9 @@ pub fn assemble(name: &str, text: &str) -> Result<Program, Problems> {
         let tokens = tokens(line, text, &mut problems);
         let rest = labels.define(line, statements.len(), &tokens, &mut problems);
         // A line in which characters are wrong would be complained about twice.
+        if problems.len() >= MAX_PROBLEMS {
+            break;
+        }
         if !rest.is_empty() {
             let sound = problems.len() == found;
             statements.push((line, if sound { rest.to_vec() } else { Vec::new() }));
@@ -50,6 +53,9 @@ pub fn assemble(name: &str, text: &str) -> Result<Program, Problems> {
                 program.lines.push(*line);
             }
             Err(problem) => problems.push(problem),
+        }
+        if problems.len() >= MAX_PROBLEMS {
+            break;
         }
     }
     if !problems.is_empty() {

@@ -6,7 +6,7 @@
 use super::Computer;
 use super::image::{CELLS, Image};
 use super::lines::{Kind, Token, tokens};
-use crate::source::{Problem, Problems, nearest};
+use crate::source::{MAX_PROBLEMS, Problem, Problems, nearest};
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -83,6 +83,9 @@ pub(super) fn assemble_lines(
         let statement = tokens(line, &text)
             .and_then(|tokens| assembler.line(Line { number: line, tokens: &tokens, at: 0 }));
         problems.extend(statement.err());
+        if problems.len() >= MAX_PROBLEMS {
+            break;
+        }
         if assembler.cells.len() > CELLS {
             let what = format!("the program is too large: a machine has {CELLS} cells");
             problems.push(Problem { line, span: 0..1, what, help: None });
@@ -389,6 +392,9 @@ impl Assembler {
             match self.value(operand, &operand.value) {
                 Ok(cell) => cells.push(cell),
                 Err(problem) => problems.push(problem),
+            }
+            if problems.len() >= MAX_PROBLEMS {
+                break;
             }
         }
         problems.dedup();
