@@ -117,3 +117,10 @@ fn a_problem_is_shown_below_its_line() {
          | \t        ^^\n      = it is written ADD Rd, Rs, Rm\na.ncpu: 1 error"
     );
 }
+
+#[test]
+fn after_a_hundred_problems_no_more_are_looked_for() {
+    let problems = assemble("test", &"JMP nowhere\n".repeat(101)).unwrap_err();
+    assert_eq!(problems.list.len(), 100);
+    assert!(problems.to_string().ends_with("test: at least 100 errors"));
+}

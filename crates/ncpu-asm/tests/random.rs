@@ -128,7 +128,7 @@ fn insn(op: Op, bits: u32, length: usize) -> Insn {
 
 fn program() -> impl Strategy<Value = Vec<Insn>> {
     let pick = (0..4 * Op::ALL.len(), any::<u32>());
-    proptest::collection::vec(pick, 1..60).prop_map(|picks| {
+    proptest::collection::vec(pick, 20..80).prop_map(|picks| {
         let length = picks.len();
         // Computations more often than what jumps or ends a program.
         let op = |pick: usize| {
