@@ -3,8 +3,9 @@
 mod support;
 
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Output, Stdio};
 use support::{Folder, ncpu, report, run, text, with_input};
 
 const ENGINES: [&str; 2] = ["cpu", "gpu-emulated"];
@@ -236,4 +237,29 @@ fn bad_images_are_refused_with_their_place() {
         file.display()
     );
     assert_eq!(all(&output), (Some(124), String::new(), expected));
+}
+
+#[test]
+fn a_reader_that_leaves_ends_a_run_quietly() {
+    let folder = Folder::new();
+    let program = folder.file("t.ncpu", b"a: INC R0\nJMP a\n");
+    let image = folder.path("t.dec");
+    let source = folder.file("t.mux", b"a: out c\njmp a\nc: cell 10\n");
+    let mut build = ncpu();
+    build.args(["muxleq", "asm", "-o"]).arg(&image).arg(source);
+    assert_eq!(build.status().unwrap().code(), Some(0));
+    for (options, file) in
+        [(&["asm", "run", "--trace"][..], &program), (&["muxleq", "run"], &image)]
+    {
+        let mut child = ncpu()
+            .args(options)
+            .arg(file)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdout.take().unwrap().read_exact(&mut [0; 64]).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(141), String::new()));
+    }
 }

@@ -90,9 +90,9 @@ fn run(arguments: &AsmRunArguments) -> anyhow::Result<u8> {
     }
     let name = arguments.source.display();
     let (word, status) = match (&ended, cut) {
-        (_, Some((word, status))) => {
-            eprintln!("ncpu: {name}: the run ended before the program did: {word}");
-            (word, status)
+        (_, Some(cut)) => {
+            cut.tell(&name.to_string());
+            (cut.word, cut.status)
         }
         (None, None) => bail!("the translated program did not say how it ended"),
         (Some((End::Halted, ..)), None) => ("halted", 0),

@@ -68,9 +68,9 @@ fn run(arguments: &CellsRunArguments, computer: Computer) -> anyhow::Result<u8> 
         Console { streams: Streams::new(Rc::default(), !is_live, false), told: Vec::new() };
     let done = machine::run(&elf, &arguments.execution, is_live, &mut console)?;
     let (ended, status) = match done.cut()? {
-        Some((word, status)) => {
-            eprintln!("ncpu: {name}: the run ended before the machine halted: {word}");
-            (word, status)
+        Some(cut) => {
+            cut.tell(&name);
+            (cut.word, cut.status)
         }
         None => ("halted", 0),
     };

@@ -21,6 +21,26 @@ const LIMITS: Limits = Limits {
     console: 1 << 14,
 };
 
+/// What ended a run before the program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Cut {
+    /// A word for reports.
+    pub(super) word: &'static str,
+    /// The status to end with.
+    pub(super) status: u8,
+}
+
+impl Cut {
+    /// Says so, unless it is the reader of standard output that has seen enough.
+    pub(super) fn tell(self, name: &str) {
+        if self.word != BROKEN_PIPE {
+            eprintln!("ncpu: {name}: the run ended before the program did: {}", self.word);
+        }
+    }
+}
+
+const BROKEN_PIPE: &str = "broken-pipe";
+
 /// How a translated program ended, and what it took.
 #[derive(Debug)]
 pub(super) struct Done {
@@ -68,18 +88,18 @@ pub(super) fn run(
 }
 
 impl Done {
-    /// What cut the run, if the program did not end by itself: a word for reports, and the status to
-    /// end with.
+    /// What cut the run, if the program did not end by itself.
     ///
     /// # Errors
     /// When it was an error.
-    pub(super) fn cut(&self) -> anyhow::Result<Option<(&'static str, u8)>> {
+    pub(super) fn cut(&self) -> anyhow::Result<Option<Cut>> {
+        let cut = |word, status| Some(Cut { word, status });
         Ok(match &self.reason {
             Reason::Ended(status) if status & 0x7f == 0 => None,
-            Reason::Fuel => Some(("fuel", status::CUT)),
-            Reason::Timeout => Some(("timeout", status::CUT)),
-            Reason::Quit => Some(("quit", status::SIGNAL + 2)),
-            Reason::BrokenPipe => Some(("broken-pipe", status::SIGNAL + 13)),
+            Reason::Fuel => cut("fuel", status::CUT),
+            Reason::Timeout => cut("timeout", status::CUT),
+            Reason::Quit => cut("quit", status::SIGNAL + 2),
+            Reason::BrokenPipe => cut(BROKEN_PIPE, status::SIGNAL + 13),
             Reason::Stream(error) => bail!("standard streams: {error}"),
             Reason::Engine(error) => bail!("the engine failed: {error}"),
             Reason::Ended(wait) => {
