@@ -61,8 +61,8 @@ fn each_operand_is_checked() {
         ("INC 5", "1:5 a register, R0 to R7, was expected here"),
         ("RET R1", "1:5 there is more than RET takes"),
         ("JMP", "1:4 a label is missing"),
-        ("JMP 2", "1:5 there is no instruction 2: they are 0 to 1"),
-        ("JMP -1", "1:5 there is no instruction -1: they are 0 to 1"),
+        ("JMP 2", "1:5 a jump cannot go to 2: here, addresses are 0 to 1"),
+        ("JMP -1", "1:5 a jump cannot go to -1: here, addresses are 0 to 1"),
         ("LOAD R1, R2", "1:10 [ was expected here"),
         ("LOAD R1, [R2 + R3]", "1:16 a number was expected here"),
         ("STORE R1, [R2", "1:14 a number is missing"),
@@ -104,6 +104,9 @@ fn wide_constants_are_built_as_the_help_says() {
 fn a_program_that_is_too_long_is_said_where() {
     let most = "NOP\n".repeat(16_384);
     assert_eq!(assemble("test", &most).unwrap().words.len(), 16_384);
+    // An address has 14 bits, so that the end of the longest program is out of reach.
+    let end = "JMP end\n".to_owned() + &"NOP\n".repeat(16_383) + "end:";
+    assert_eq!(problems(&end), ["1:5 a jump cannot go to 16384: here, addresses are 0 to 16383"]);
     let too_long = format!("{most}NOP\n");
     assert_eq!(problems(&too_long), ["16385:1 a program has at most 16384 instructions"]);
 }

@@ -6,6 +6,7 @@ use ncpu_asm::asm::isa::{Insn, Op};
 use ncpu_asm::asm::record::{End, Event, State, Trap};
 use ncpu_asm::asm::{Watch, assemble};
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 use support::{WAYS, end, events};
 
 fn words(text: &str) -> Vec<u32> {
@@ -64,6 +65,23 @@ fn encodings() {
     ] {
         assert_eq!(words(text), [word], "{text}");
     }
+}
+
+/// The table in the documentation has the names and codes of all instructions, and no others.
+#[test]
+fn the_documentation_lists_every_instruction() {
+    let text = include_str!("../../../docs/asm.md");
+    let (_, section) = text.split_once("\n## Instructions\n").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    let mut listed = BTreeSet::new();
+    for row in section.lines().filter_map(|line| line.strip_prefix("| ")) {
+        let mut columns = row.split(" | ");
+        let (names, codes) = (columns.next().unwrap(), columns.next().unwrap());
+        let codes = codes.split(", ").filter_map(|code| u8::from_str_radix(code, 16).ok());
+        listed.extend(names.split(", ").zip(codes));
+    }
+    let all: BTreeSet<_> = Op::ALL.iter().map(|op| (op.name(), op.code())).collect();
+    assert_eq!(listed, all);
 }
 
 #[test]

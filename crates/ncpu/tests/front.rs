@@ -149,8 +149,8 @@ fn bad_programs_are_refused_with_their_place() {
         ("binary", Some(&b"NOP\n\xff"[..]), ":2: byte 4 is no text (UTF-8)"),
         (
             "large",
-            Some(&vec![b'\n'; (16 << 20) + 1]),
-            "the file is too large: at most 16777216 bytes",
+            Some(&vec![b'\n'; (4 << 20) + 1]),
+            "the file is too large: at most 4194304 bytes",
         ),
     ] {
         let path = folder.path(name);

@@ -263,30 +263,37 @@ impl Statement<'_> {
     fn target(&mut self, op: Op) -> Result<i16, Problem> {
         let span = self.span();
         let token = self.tokens.get(self.at).map(|token| token.kind.clone());
-        let last = self.length;
         match token {
             Some(Kind::Word(name)) => {
                 self.at += 1;
-                let found = self.labels.0.get(&name.to_ascii_lowercase());
-                // Not beyond what the field holds, unless the program is too long, which is said.
-                found.map(|&(at, _)| at.min(MAX_IMMEDIATE as usize) as i16).ok_or_else(|| {
-                    let mut known: Vec<&str> = self.labels.0.keys().map(String::as_str).collect();
-                    known.sort_unstable();
-                    let help = nearest(&name, known).map(|meant| format!("did you mean {meant}?"));
-                    self.problem(span, &format!("there is no label {name:?}"), help)
-                })
+                match self.labels.0.get(&name.to_ascii_lowercase()) {
+                    Some(&(at, _)) => self.reach(at as i64, span),
+                    None => {
+                        let mut known: Vec<&str> =
+                            self.labels.0.keys().map(String::as_str).collect();
+                        known.sort_unstable();
+                        let help =
+                            nearest(&name, known).map(|meant| format!("did you mean {meant}?"));
+                        Err(self.problem(span, &format!("there is no label {name:?}"), help))
+                    }
+                }
             }
             Some(Kind::Number(_) | Kind::Sign('-')) => {
                 let (value, span) = self.number(op)?;
-                let fits = usize::try_from(value).is_ok_and(|at| at <= last);
-                i16::try_from(value).ok().filter(|_| fits).ok_or_else(|| {
-                    let what = format!("there is no instruction {value}: they are 0 to {last}");
-                    let help = format!("{last} is the end of the program, which halts it");
-                    self.problem(span, &what, Some(help))
-                })
+                self.reach(value, span)
             }
             _ => Err(self.expected("a label", op)),
         }
+    }
+
+    /// An address that a jump can go to.
+    fn reach(&self, value: i64, span: Range<usize>) -> Result<i16, Problem> {
+        let last = self.length.min(MAX_IMMEDIATE as usize) as i64;
+        if (0..=last).contains(&value) {
+            return Ok(value as i16);
+        }
+        let what = format!("a jump cannot go to {value}: here, addresses are 0 to {last}");
+        Err(self.problem(span, &what, None))
     }
 
     /// `[Rs]`, `[Rs + imm]`, `[Rs - imm]` or `[Rs, imm]`.

@@ -16,7 +16,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 /// Bytes of text that are read at most; the largest program with a long comment a line is smaller.
-const MAX_SOURCE: u64 = 16 << 20;
+const MAX_SOURCE: u64 = 4 << 20;
 
 /// Does what the command says and returns the status to end with.
 pub(crate) fn main(command: &AsmCommand) -> anyhow::Result<u8> {

@@ -18,7 +18,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 /// Bytes of an image or a source that are read at most; all cells with a comment each are less.
-const MAX_TEXT: u64 = 16 << 20;
+const MAX_TEXT: u64 = 4 << 20;
 
 /// Does what the command says and returns the status to end with.
 pub(crate) fn muxleq(command: &MuxleqCommand) -> anyhow::Result<u8> {
