@@ -5,6 +5,7 @@
 //! - [`batch`]     a program in many machines
 //! - [`host`]      what a machine sees of this process: streams, or the terminal
 //! - [`report`]    figures of a run
+//! - [`front`]     nCPU assembly, MUXLEQ and SUBLEQ
 //! - [`elf`]       `inspect` and `disasm`
 //! - [`image`]     `image build` and `image ls`
 //! - [`tree`]      paths inside a root file system image
@@ -16,6 +17,7 @@
 mod batch;
 mod cli;
 mod elf;
+mod front;
 mod host;
 mod image;
 mod report;
@@ -43,6 +45,9 @@ fn main() -> ExitCode {
         Command::Export(arguments) => run::export(&arguments),
         Command::Inspect(arguments) => elf::inspect(&arguments),
         Command::Disasm(arguments) => elf::disasm(&arguments),
+        Command::Asm(command) => front::asm::main(&command),
+        Command::Muxleq(command) => front::cells::muxleq(&command),
+        Command::Subleq(command) => front::cells::subleq(&command),
         Command::Image(command) => image::main(&command),
         Command::Completions { shell } => completions(shell),
     };

@@ -9,6 +9,7 @@
 //! - [`rootfs`]    root file system images
 //! - [`snapshot`]  snapshot files, with the right checksum too
 //! - [`code`]      random instructions and system calls (`calls`)
+//! - [`text`]      sources in assembly and Forth, and images of cells
 //!
 //! The tests run each target for a bounded number of cases, and try what a program can do to exhaust
 //! its machine. The command `attack` runs a target for as long as one likes.
@@ -23,3 +24,4 @@ pub mod program;
 pub mod random;
 pub mod rootfs;
 pub mod snapshot;
+pub mod text;

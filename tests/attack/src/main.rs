@@ -41,6 +41,8 @@ enum Target {
     Snapshot,
     /// Random code with random system calls.
     Code,
+    /// Sources in assembly and Forth, and images of cells.
+    Text,
     /// No target: valid inputs of the others, a folder each.
     Seeds,
 }
@@ -83,6 +85,11 @@ fn write_seeds(folder: &Path) -> anyhow::Result<()> {
         std::fs::create_dir_all(&folder)?;
         std::fs::write(folder.join("seed"), bytes)?;
     }
+    for kind in 0..attack::text::KINDS {
+        let folder = folder.join("text");
+        std::fs::create_dir_all(&folder)?;
+        std::fs::write(folder.join(format!("seed-{kind}")), attack::text::seed(kind))?;
+    }
     Ok(())
 }
 
@@ -105,6 +112,7 @@ fn main() -> anyhow::Result<()> {
             Target::Rootfs => attack::rootfs::case(seed),
             Target::Snapshot => attack::snapshot::case(seed),
             Target::Code => attack::code::case(seed),
+            Target::Text => attack::text::case(seed),
             Target::Seeds => Ok(()),
         }));
         let what = match result {

@@ -39,6 +39,11 @@ fn random_code_and_system_calls() {
 }
 
 #[test]
+fn sources_and_images() {
+    all(3000, attack::text::case);
+}
+
+#[test]
 fn the_valid_program_runs() {
     let reason = attack::machine::run_elf(&attack::elf::seed(), attack::machine::FUEL);
     assert!(matches!(reason, Ok(Some(ncpu_engine::Reason::Ended(0)))), "{reason:?}");

@@ -1,9 +1,14 @@
 //! The command line.
 
+mod front;
 mod text;
 mod values;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+pub(crate) use front::{
+    AsmCommand, AsmRunArguments, CellsBuildArguments, CellsRunArguments, MuxleqCommand,
+    ProgramFormat, SubleqCommand,
+};
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -40,6 +45,19 @@ pub(crate) enum Command {
     /// Disassemble an ELF file
     #[command(long_about = text::DISASM)]
     Disasm(DisasmArguments),
+    /// Run, build and list programs in nCPU assembly
+    #[command(subcommand)]
+    Asm(AsmCommand),
+    /// Run and build images of MUXLEQ, a computer of two instructions
+    ///
+    /// The computer, its assembly and its Forth are described in docs/muxleq.md.
+    #[command(subcommand)]
+    Muxleq(MuxleqCommand),
+    /// Run and build images of SUBLEQ, a computer of one instruction
+    ///
+    /// The computer and its assembly are described in docs/muxleq.md.
+    #[command(subcommand)]
+    Subleq(SubleqCommand),
     /// Make and look into root file system images
     #[command(subcommand)]
     Image(ImageCommand),

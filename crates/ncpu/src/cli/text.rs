@@ -16,6 +16,7 @@ Examples:
   ncpu run --report json --fuel 1g ./program    figures, and a bound on the run
   ncpu batch --input-dir inputs ./program       one machine for each file, on all cores
   ncpu inspect ./program                        what it is, and what it needs
+  ncpu asm run --trace gcd.ncpu                 a program in nCPU assembly, step by step
 
 `ncpu help run` explains exit statuses, the environment and the terminal.";
 

@@ -9,7 +9,7 @@ use ncpu_gpu::{Emulation, GpuMachine};
 use ncpu_linux::tty::console;
 
 /// Runs one machine, in one drive or several.
-pub(super) trait Engine {
+pub(crate) trait Engine {
     /// Its name, as in `--engine`.
     fn name(&self) -> &'static str;
 
@@ -35,7 +35,7 @@ pub(super) trait Engine {
 }
 
 /// Opens an engine for one machine.
-pub(super) fn open(kind: cli::Engine) -> anyhow::Result<Box<dyn Engine>> {
+pub(crate) fn open(kind: cli::Engine) -> anyhow::Result<Box<dyn Engine>> {
     Ok(match kind {
         cli::Engine::Cpu | cli::Engine::Auto => Box::new(Cpu { lifted_pages: 0 }),
         cli::Engine::Gpu => Box::new(Gpu::new("gpu", ncpu_gpu::open()?)),
@@ -44,7 +44,7 @@ pub(super) fn open(kind: cli::Engine) -> anyhow::Result<Box<dyn Engine>> {
 }
 
 /// Frames on the host for a machine of so many pages.
-pub(super) fn frames(kind: cli::Engine, pages: u32) -> u32 {
+pub(crate) fn frames(kind: cli::Engine, pages: u32) -> u32 {
     match kind {
         cli::Engine::Cpu | cli::Engine::Auto => pages,
         // The machine that is fetched takes the place of an older one that is still there.

@@ -8,7 +8,7 @@
 //! - [`session`]  one machine from its start to its end
 //! - [`repeat`]   many of them, compared
 
-mod engine;
+pub(crate) mod engine;
 mod explain;
 mod export;
 mod guest;
