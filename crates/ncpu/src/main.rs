@@ -7,6 +7,7 @@
 //! - [`report`]    figures of a run
 //! - [`elf`]       `inspect` and `disasm`
 //! - [`image`]     `image build` and `image ls`
+//! - [`neural`]    `train` and `verify`
 //! - [`tree`]      paths inside a root file system image
 //!
 //! Exit statuses are docker's: the program's own, 128 + n when signal n ended it, 125 when `ncpu`
@@ -18,6 +19,7 @@ mod cli;
 mod elf;
 mod host;
 mod image;
+mod neural;
 mod report;
 mod run;
 mod tree;
@@ -44,6 +46,8 @@ fn main() -> ExitCode {
         Command::Inspect(arguments) => elf::inspect(&arguments),
         Command::Disasm(arguments) => elf::disasm(&arguments),
         Command::Image(command) => image::main(&command),
+        Command::Train(command) => neural::train(&command),
+        Command::Verify(command) => neural::verify(&command),
         Command::Completions { shell } => completions(shell),
     };
     match result {

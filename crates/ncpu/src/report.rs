@@ -4,6 +4,9 @@
 use crate::cli::ReportFormat;
 use anyhow::Context;
 use ncpu_linux::Kernel;
+use ncpu_neural::weights::Certificate;
+use ncpu_neural_alu::alu::Tally;
+use ncpu_neural_alu::{NeuralAlu, Operation};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -84,6 +87,43 @@ pub(crate) struct GpuFigures {
     pub(crate) host_stops: u64,
 }
 
+/// What networks computed.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct NeuralFigures {
+    /// Digest of the networks, which their certificate is about.
+    networks: String,
+    /// Results of networks by operation.
+    results: BTreeMap<&'static str, u64>,
+    by_network: u64,
+    /// Results that are an operand's bits in another order.
+    by_wiring: u64,
+    /// Results that were asked for and came from neither.
+    by_native_arithmetic: u64,
+    /// Evaluations of cells, each of 64 instances.
+    cell_evaluations: u64,
+}
+
+impl NeuralFigures {
+    /// Nothing was computed yet.
+    pub(crate) fn new(certificate: &Certificate) -> NeuralFigures {
+        NeuralFigures { networks: certificate.networks.clone(), ..NeuralFigures::default() }
+    }
+
+    /// Adds what a unit has computed.
+    pub(crate) fn add(&mut self, alu: &NeuralAlu<'_>) {
+        for &operation in Operation::ALL {
+            let Tally { asked, by_network, by_wiring } = alu.tally(operation);
+            if by_network > 0 {
+                *self.results.entry(operation.name()).or_default() += by_network;
+            }
+            self.by_network += by_network;
+            self.by_wiring += by_wiring;
+            self.by_native_arithmetic += asked - by_network - by_wiring;
+        }
+        self.cell_evaluations += alu.evaluated();
+    }
+}
+
 fn by_name(counts: &[u32]) -> BTreeMap<String, u32> {
     let name = |number: usize| match ncpu_linux::table::name(number as u32) {
         Some(name) => name.to_owned(),
@@ -138,6 +178,8 @@ pub(crate) struct Report {
     figures: Figures,
     #[serde(skip_serializing_if = "Option::is_none")]
     gpu: Option<GpuFigures>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    neural: Option<NeuralFigures>,
     /// 128 bits in hexadecimal.
     state_hash: String,
     /// What `--repeat` adds.
@@ -152,17 +194,18 @@ impl Report {
         engine: &'static str,
         exit: End,
         figures: Figures,
-        gpu: Option<GpuFigures>,
+        (gpu, neural): (Option<GpuFigures>, Option<NeuralFigures>),
         hash: u128,
     ) -> Report {
         Report {
             schema: SCHEMA,
             engine,
-            alu: "native",
+            alu: if neural.is_some() { "neural" } else { "native" },
             program,
             exit,
             figures,
             gpu,
+            neural,
             state_hash: format!("{hash:032x}"),
             runs: None,
         }
@@ -208,6 +251,25 @@ impl fmt::Display for Report {
             line(f, "GPU", device)?;
             line(f, "rounds", rounds)?;
             line(f, "calls served", &format_args!("{system_calls}, {host_stops} host stops"))?;
+        }
+        if let Some(neural) = &self.neural {
+            line(f, "networks", &neural.networks)?;
+            let results: Vec<_> =
+                neural.results.iter().map(|(name, count)| format!("{name} {count}")).collect();
+            line(f, "neural results", &results.join(", "))?;
+            line(
+                f,
+                "results",
+                &format_args!(
+                    "{} by network, {} by wiring, {} by native arithmetic",
+                    neural.by_network, neural.by_wiring, neural.by_native_arithmetic
+                ),
+            )?;
+            line(
+                f,
+                "cells evaluated",
+                &format_args!("{}, 64 instances each", neural.cell_evaluations),
+            )?;
         }
         line(f, "state hash", &self.state_hash)?;
         match &self.runs {

@@ -137,6 +137,23 @@ Disassemble an ELF file.
 Prints the executable sections, or one function, or a range of addresses, an instruction a line. \
 With --uops, the micro-ops that the machine executes for it follow.";
 
+pub(super) const TRAIN: &str = "\
+Train every cell of the neural ALU and write its weight files.
+
+Each cell is trained by gradient descent on all of its inputs, and rounded to small integers. The same seed \
+gives the same files. Beside them, curves.csv and curves.svg show loss and margin over the steps. The new \
+weights are used when `ncpu verify alu` has proved them.
+
+Training needs a build with the feature `train`: cargo build --release --features train";
+
+pub(super) const VERIFY: &str = "\
+Prove the weight files right and write the certificate into them.
+
+Every cell is evaluated on all of its inputs. Every operation that is composed of cells is proved equal to \
+Rust's for all operands: with binary decision diagrams, and by induction for multiplication and division. \
+docs/neural.md says what the proof rests on. When something is wrong, the input that goes wrong is named, \
+and the exit status is 1.";
+
 pub(super) const COMPLETIONS: &str = "\
 Print a completion script for a shell.
 
