@@ -287,9 +287,8 @@ impl<'a> Scheduler<'a> {
             }
         }
         let mut carries = Column::default();
-        for bit in 0..sign as usize {
-            let (_, next) = self.add(&columns[bit], &carries)?;
-            carries = next;
+        for column in &columns[..sign as usize] {
+            (_, carries) = self.add(column, &carries)?;
         }
         let (sum, _) = self.add(&columns[sign as usize], &carries)?;
         self.copy(sum, output)

@@ -6,6 +6,7 @@
 //! because the format does not keep the order of several, and files have to be the same each time.
 
 use crate::digest::digest;
+use crate::verify::{Refuted, check_cells};
 use ncpu_neural_alu::network::NetworkError;
 use ncpu_neural_alu::schedule::ScheduleError;
 use ncpu_neural_alu::{CellId, Cells, Network};
@@ -231,6 +232,16 @@ pub enum WeightsError {
         /// That of the weights.
         found: String,
     },
+    /// A network is wrong.
+    #[error("{folder}: {source}: make the weights again with `{command}`")]
+    Refuted {
+        /// The folder.
+        folder: PathBuf,
+        /// What makes them.
+        command: String,
+        /// The input that goes wrong.
+        source: Refuted,
+    },
     /// What was to be written cannot be.
     #[error("cannot write {path}: {why}")]
     Write {
@@ -295,10 +306,12 @@ impl Weights {
         Ok(Weights { networks: Box::new(networks), cards })
     }
 
-    /// Reads the files of a folder and sees that they are those that were proved.
+    /// Reads the files of a folder and sees that they are those that were proved. Cells are evaluated on
+    /// all of their inputs again, which takes a millisecond, so that a certificate that was copied or made
+    /// up does not let a wrong network compute.
     ///
     /// # Errors
-    /// As [`Weights::read`], and when there is no certificate for just these weights.
+    /// As [`Weights::read`], and when there is no certificate for just these weights, or one is wrong.
     pub fn certified(folder: &Path) -> Result<Certified, WeightsError> {
         let weights = Weights::read(folder)?;
         let found = digest(&weights.networks);
@@ -318,6 +331,11 @@ impl Weights {
             let (path, command) = (folder.to_path_buf(), verify_command(folder));
             return Err(WeightsError::NotCertified { path, command });
         };
+        check_cells(&weights.networks, &cells).map_err(|source| WeightsError::Refuted {
+            folder: folder.to_path_buf(),
+            command: train_command(folder),
+            source,
+        })?;
         Ok(Certified { cells, certificate })
     }
 

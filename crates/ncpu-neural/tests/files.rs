@@ -112,3 +112,34 @@ fn a_certificate_that_was_taken_away_is_missed() {
     assert!(message.contains("compare.safetensors has no certificate"), "{message}");
     assert!(message.contains("ncpu verify alu"), "{message}");
 }
+
+#[test]
+fn any_byte_may_change_and_no_wrong_network_runs() {
+    let folder = copy();
+    let file = folder.path().join("compare.safetensors");
+    let bytes = fs::read(&file).unwrap();
+    let networks = Weights::read(folder.path()).unwrap().networks;
+    for at in 0..bytes.len() {
+        let mut bytes = bytes.clone();
+        bytes[at] ^= 0x15;
+        fs::write(&file, &bytes).unwrap();
+        // Words of the card may be others; the networks may not.
+        if Weights::certified(folder.path()).is_ok() {
+            assert_eq!(Weights::read(folder.path()).unwrap().networks, networks, "byte {at}");
+        }
+    }
+}
+
+#[test]
+fn a_certificate_that_was_made_up_lets_no_wrong_network_run() {
+    let folder = copy();
+    negate(&folder.path().join("adder.safetensors"), "full-adder.weights", 0);
+    let mut weights = Weights::read(folder.path()).unwrap();
+    let digest = ncpu_neural::digest::digest(&weights.networks);
+    for card in &mut weights.cards {
+        card.certificate.as_mut().unwrap().networks = digest.clone();
+    }
+    weights.write(folder.path()).unwrap();
+    let message = error(folder.path()).to_string();
+    assert!(message.contains("cell full-adder is wrong on the input 0b"), "{message}");
+}

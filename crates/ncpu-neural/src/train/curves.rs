@@ -2,10 +2,16 @@
 
 use std::fmt::Write;
 
+/// A step, the loss, and the margin.
+type Point = (u32, f32, f32);
+
+/// A chart's panel: its title, what it shows, and between which values.
+type Panel = (&'static str, fn(&Point) -> f32, f32, f32);
+
 /// The way of one cell.
 pub struct Curve {
     cell: &'static str,
-    points: Vec<(u32, f32, f32)>,
+    points: Vec<Point>,
 }
 
 impl Curve {
@@ -52,7 +58,7 @@ pub fn chart(curves: &[Curve]) -> String {
     );
     // Steps grow by their square root, so that the short ones can be seen.
     let across = |step: u32| (step as f32 / steps).sqrt() * PANEL.0;
-    let panels: [(&str, fn(&(u32, f32, f32)) -> f32, f32, f32); 2] = [
+    let panels: [Panel; 2] = [
         ("loss", |point| point.1, 0.0, 3.0),
         ("margin (smallest sum, by its right sign)", |point| point.2, -3.0, 1.5),
     ];

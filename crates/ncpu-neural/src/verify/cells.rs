@@ -38,7 +38,8 @@ pub(super) fn check(cell: CellId, network: &Network, cells: &Cells) -> Result<Ce
         // Position `p` has input `first + p`, so that each input is at each position once.
         let inputs: [u64; 8] = std::array::from_fn(|bit| {
             (0..64).fold(0, |plane, position| {
-                plane | u64::from((first + position) % count >> bit & 1) << position
+                let input = (first + position) % count;
+                plane | u64::from(input >> bit & 1) << position
             })
         });
         let planes = planes(cell, cells, inputs);

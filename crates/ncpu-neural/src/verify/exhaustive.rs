@@ -218,10 +218,10 @@ pub(super) fn references() -> Result<u64, Refuted> {
         check("times", &r::times(l, x, b.into()), a.wrapping_mul(b))?;
         check("negated", &r::negated_if(l, x, &true), a.wrapping_neg())?;
         check("not negated", &r::negated_if(l, x, &false), a)?;
-        if b != 0 {
+        if let (Some(expected), Some(rest)) = (a.checked_div(b), a.checked_rem(b)) {
             let (quotient, remainder) = r::divided(l, x, y);
-            check("quotient", &quotient, a / b)?;
-            check("remainder", &remainder, a % b)?;
+            check("quotient", &quotient, expected)?;
+            check("remainder", &remainder, rest)?;
         }
     }
     Ok(results)

@@ -7,7 +7,9 @@
 //! 3. *Reduction*: the tree of such steps takes each row once and leaves two with the sum of all
 //!    ([`reduction`]).
 //! 4. *Total*: the addition at the end is that of 128, or 64, bits ([`total`]).
-//! 5. *Sign*: the signed high half is the unsigned one less `b` if `a` is negative, and less `a` if `b`
+//! 5. *Wiring*: that these are put together so is shown by whole products of all factors with some factors
+//!    ([`products`]).
+//! 6. *Sign*: the signed high half is the unsigned one less `b` if `a` is negative, and less `a` if `b`
 //!    is ([`signed_high`]); for signed values `a - 2^64 s_a` and `b - 2^64 s_b` that is the product's.
 //!
 //! **Division.** Let `b` be not zero.
@@ -18,7 +20,8 @@
 //! 3. *Wiring*: that the steps take and leave bits at their places is shown by whole divisions of all
 //!    dividends by some divisors ([`divisions`]), and by zero.
 //! 4. *Sign*: the signed quotient is the negated one if the signs differ, of operands negated if they are
-//!    negative; the negation is a theorem of its own.
+//!    negative; the negation is a theorem of its own, and whole divisions show the wiring
+//!    ([`signed_divisions`]).
 
 use super::Refuted;
 use super::reference as r;
@@ -57,6 +60,11 @@ pub(super) const STEPS: &[Theorem] = &[
         prove: signed_high,
     },
     Theorem {
+        name: "mul: whole",
+        statement: "a b modulo 2^128 for all a and b in 0, 1, 10, 15 2^28, 2^32, 2^63",
+        prove: products,
+    },
+    Theorem {
         name: "div: step",
         statement: "r < b implies 2r + x = q b + r' and r' < b",
         prove: division_step,
@@ -65,6 +73,11 @@ pub(super) const STEPS: &[Theorem] = &[
         name: "div: whole",
         statement: "a / b for all a and b in 0, 1, 3, 10, 2^32, 2^63, 2^64 - 1; a / 0 = 0",
         prove: divisions,
+    },
+    Theorem {
+        name: "sdiv: whole",
+        statement: "a / b, signed, for all a and b in 0, 1, -1, 3, -10, -2^63",
+        prove: signed_divisions,
     },
 ];
 
@@ -220,16 +233,57 @@ fn division_step(name: &'static str) -> Result<(), Refuted> {
     same(name, &space, &assuming, &[holds], &[space.value(true)])
 }
 
+/// The bits of a constant.
+fn constant(space: &Space, value: u64) -> Vec<Bit> {
+    (0..64).map(|i| space.value(value >> i & 1 == 1)).collect()
+}
+
+fn products(name: &'static str) -> Result<(), Refuted> {
+    let space = Space::new(&[("a", 64)]);
+    let a = space.plane(0, 0);
+    let wide = flat(&[a.clone(), constant(&space, 0)]);
+    // Factors with digits far apart add bits of `a` that are far apart, whose diagrams are too large.
+    for factor in [0, 1, 10, 15 << 28, 1 << 32, 1 << 63] {
+        let b = constant(&space, factor);
+        let expected = r::times(&space, &wide, factor.into());
+        let found = flat(&multiply::product::<_, 64, true>(&mut &space, &a, &b));
+        same(name, &space, &space.value(true), &found, &expected)?;
+        let [found, _] = multiply::product::<_, 64, false>(&mut &space, &a, &b);
+        same(name, &space, &space.value(true), &found, &expected[..64])?;
+    }
+    Ok(())
+}
+
+fn signed_divisions(name: &'static str) -> Result<(), Refuted> {
+    let space = Space::new(&[("a", 64)]);
+    let a = space.bits(0);
+    let magnitude = r::negated_if(&space, &a, &a[63]);
+    for divisor in [0, 1, -1, 3, -10, i64::MIN] {
+        let b = constant(&space, divisor as u64);
+        let found = divide::quotient_signed::<_, 64>(&mut &space, &a, &b);
+        let expected = if divisor == 0 {
+            b
+        } else {
+            let divisor_bits = constant(&space, divisor.unsigned_abs());
+            let (quotient, _) = r::divided(&space, &magnitude, &divisor_bits);
+            r::negated_if(&space, &quotient, &space.xor(&a[63], &b[63]))
+        };
+        same(name, &space, &space.value(true), &found, &expected)?;
+    }
+    Ok(())
+}
+
 fn divisions(name: &'static str) -> Result<(), Refuted> {
     let space = Space::new(&[("a", 64)]);
     let a = space.bits(0);
-    let constant =
-        |value: u64| -> Vec<Bit> { (0..64).map(|i| space.value(value >> i & 1 == 1)).collect() };
     for divisor in [0, 1, 3, 10, 1 << 32, 1 << 63, u64::MAX] {
-        let divisor_bits = constant(divisor);
+        let divisor_bits = constant(&space, divisor);
         let found = divide::quotient::<_, 64>(&mut &space, &a, &divisor_bits);
-        let expected =
-            if divisor == 0 { constant(0) } else { r::divided(&space, &a, &divisor_bits).0 };
+        let expected = if divisor == 0 {
+            constant(&space, 0)
+        } else {
+            r::divided(&space, &a, &divisor_bits).0
+        };
         same(name, &space, &space.value(true), &found, &expected)?;
     }
     Ok(())

@@ -3,7 +3,7 @@
 //! 1. [`cells`]: the network of each cell is evaluated on *every* input, in integers and as the machine
 //!    evaluates it, and compared with the cell's specification.
 //! 2. [`theorems`]: each operation of 64 bits, composed of cells with their specifications, is equal to
-//!    a [`reference`] for all operands: both are made into binary decision diagrams, which are the same
+//!    a [reference](mod@reference) for all operands: both are made into binary decision diagrams, which are the same
 //!    exactly when the functions are.
 //! 3. [`induction`]: multiplication and division are too large for that; they follow by induction from
 //!    steps that are checked in the same way.
@@ -24,7 +24,7 @@ mod theorems;
 use crate::digest::digest;
 use crate::weights::{Certificate, Weights, WeightsError};
 pub use cells::CellResult;
-use ncpu_neural_alu::CellId;
+use ncpu_neural_alu::{CellId, Cells, Network};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -125,6 +125,19 @@ pub enum Progress {
     },
 }
 
+/// Evaluates all cells on every input. The theorems are about cells as they are specified, so that they
+/// hold for any networks that pass.
+///
+/// # Errors
+/// The first input that goes wrong.
+pub fn check_cells(
+    networks: &[Network; CellId::COUNT],
+    machine: &Cells,
+) -> Result<Vec<CellResult>, Refuted> {
+    let all = CellId::ALL.iter().zip(networks);
+    all.map(|(&cell, network)| cells::check(cell, network, machine)).collect()
+}
+
 /// Number of steps that [`verify`] tells of.
 pub const STEPS: usize = CellId::COUNT + theorems::THEOREMS.len() + induction::STEPS.len() + 4;
 
@@ -139,8 +152,7 @@ pub fn verify(
 ) -> Result<Certificate, VerifyError> {
     let machine = weights.cells(folder)?;
     let (mut margin, mut cell_inputs) = (u32::MAX, 0);
-    for (&cell, network) in CellId::ALL.iter().zip(weights.networks.iter()) {
-        let result = cells::check(cell, network, &machine)?;
+    for result in check_cells(&weights.networks, &machine)? {
         margin = margin.min(result.margin);
         cell_inputs += result.inputs;
         tell(Progress::Cell(result));
