@@ -15,6 +15,7 @@ Examples:
   ncpu run -it --rootfs debian.tar bash         a shell at this terminal
   ncpu run --report json --fuel 1g ./program    figures, and a bound on the run
   ncpu batch --input-dir inputs ./program       one machine for each file, on all cores
+  ncpu run --alu neural ./program               arithmetic by networks that are proved right
   ncpu inspect ./program                        what it is, and what it needs
 
 `ncpu help run` explains exit statuses, the environment and the terminal.";
