@@ -48,9 +48,35 @@ const STEPS: &[(&str, &[&str])] = &[
             "cpu",
         ],
     ),
+    (
+        "proof of the neural ALU",
+        &["run", "--release", "--locked", "-p", "ncpu", "--", "verify", "alu", "--check"],
+    ),
+    (
+        "its training again",
+        &[
+            "test",
+            "--release",
+            "--locked",
+            "-p",
+            "ncpu-neural",
+            "--features",
+            "train",
+            "--test",
+            "training",
+        ],
+    ),
+    (
+        "real programs with the neural ALU",
+        &["xtask", "scenarios", "run", "busybox/", "--alu", "neural", "--beside-alu", "native"],
+    ),
     ("programs for many machines", &["xtask", "batch-check"]),
     ("lanes beside the processor", &["xtask", "batch-engines"]),
     ("instructions against qemu", &["run", "--release", "--locked", "-p", "differential"]),
+    (
+        "instructions with the neural ALU",
+        &["run", "--release", "--locked", "-p", "differential", "--", "--alu", "neural"],
+    ),
     (
         "instructions on lanes",
         &["run", "--release", "--locked", "-p", "differential", "--", "--engine", "lanes"],

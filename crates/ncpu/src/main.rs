@@ -8,6 +8,7 @@
 //! - [`front`]     nCPU assembly, MUXLEQ and SUBLEQ
 //! - [`elf`]       `inspect` and `disasm`
 //! - [`image`]     `image build` and `image ls`
+//! - [`neural`]    `train` and `verify`
 //! - [`tree`]      paths inside a root file system image
 //!
 //! Exit statuses are docker's: the program's own, 128 + n when signal n ended it, 125 when `ncpu`
@@ -20,6 +21,7 @@ mod elf;
 mod front;
 mod host;
 mod image;
+mod neural;
 mod report;
 mod run;
 mod tree;
@@ -49,6 +51,8 @@ fn main() -> ExitCode {
         Command::Muxleq(command) => front::cells::muxleq(&command),
         Command::Subleq(command) => front::cells::subleq(&command),
         Command::Image(command) => image::main(&command),
+        Command::Train(command) => neural::train(&command),
+        Command::Verify(command) => neural::verify(&command),
         Command::Completions { shell } => completions(shell),
     };
     match result {

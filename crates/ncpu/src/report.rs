@@ -5,6 +5,9 @@ use crate::cli::ReportFormat;
 use anyhow::Context;
 use ncpu_engine::batch::DeviceFigures;
 use ncpu_linux::Kernel;
+use ncpu_neural::weights::Certificate;
+use ncpu_neural_alu::alu::Tally;
+use ncpu_neural_alu::{NeuralAlu, Operation};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -96,6 +99,59 @@ pub(crate) fn device(f: &mut fmt::Formatter<'_>, figures: &DeviceFigures) -> fmt
     line(f, "calls served", &format_args!("{system_calls}, {host_stops} host stops"))
 }
 
+/// What networks computed.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct NeuralFigures {
+    /// Digest of the networks, which their certificate is about.
+    networks: String,
+    /// Results of networks by operation.
+    results: BTreeMap<&'static str, u64>,
+    by_network: u64,
+    /// Results that are an operand's bits in another order.
+    by_wiring: u64,
+    /// Results that were asked for and came from neither.
+    by_native_arithmetic: u64,
+    /// Evaluations of cells, each of 64 instances.
+    cell_evaluations: u64,
+}
+
+impl NeuralFigures {
+    /// Nothing was computed yet.
+    pub(crate) fn new(certificate: &Certificate) -> NeuralFigures {
+        NeuralFigures { networks: certificate.networks.clone(), ..NeuralFigures::default() }
+    }
+
+    /// Adds what a unit has computed.
+    pub(crate) fn add(&mut self, alu: &NeuralAlu<'_>) {
+        for &operation in Operation::ALL {
+            let Tally { asked, by_network, by_wiring } = alu.tally(operation);
+            if by_network > 0 {
+                *self.results.entry(operation.name()).or_default() += by_network;
+            }
+            self.by_network += by_network;
+            self.by_wiring += by_wiring;
+            self.by_native_arithmetic += asked - by_network - by_wiring;
+        }
+        self.cell_evaluations += alu.evaluated();
+    }
+}
+
+impl fmt::Display for NeuralFigures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let results: Vec<_> =
+            self.results.iter().map(|(name, count)| format!("{name} {count}")).collect();
+        line(f, "networks", &self.networks)?;
+        line(f, "neural results", &results.join(", "))?;
+        let NeuralFigures { by_network, by_wiring, by_native_arithmetic, .. } = self;
+        let counts = format_args!(
+            "{by_network} by network, {by_wiring} by wiring, {by_native_arithmetic} by native arithmetic"
+        );
+        line(f, "results", &counts)?;
+        let cells = format_args!("{}, 64 instances each", self.cell_evaluations);
+        line(f, "cells evaluated", &cells)
+    }
+}
+
 fn by_name(counts: &[u32]) -> BTreeMap<String, u32> {
     let name = |number: usize| match ncpu_linux::table::name(number as u32) {
         Some(name) => name.to_owned(),
@@ -150,6 +206,8 @@ pub(crate) struct Report {
     figures: Figures,
     #[serde(skip_serializing_if = "Option::is_none")]
     gpu: Option<DeviceFigures>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    neural: Option<NeuralFigures>,
     /// 128 bits in hexadecimal.
     state_hash: String,
     /// What `--repeat` adds.
@@ -164,17 +222,18 @@ impl Report {
         engine: &'static str,
         exit: End,
         figures: Figures,
-        gpu: Option<DeviceFigures>,
+        (gpu, neural): (Option<DeviceFigures>, Option<NeuralFigures>),
         hash: u128,
     ) -> Report {
         Report {
             schema: SCHEMA,
             engine,
-            alu: "native",
+            alu: if neural.is_some() { "neural" } else { "native" },
             program,
             exit,
             figures,
             gpu,
+            neural,
             state_hash: format!("{hash:032x}"),
             runs: None,
         }
@@ -215,6 +274,9 @@ impl fmt::Display for Report {
         line(f, "host round trips", &figures.host_round_trips)?;
         if let Some(figures) = &self.gpu {
             device(f, figures)?;
+        }
+        if let Some(neural) = &self.neural {
+            neural.fmt(f)?;
         }
         line(f, "state hash", &self.state_hash)?;
         match &self.runs {

@@ -8,7 +8,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use support::{Folder, ncpu, report, run, text, with_input};
 
-const ENGINES: [&str; 2] = ["cpu", "gpu-emulated"];
+/// Options for every engine with every ALU, and how a report names them.
+const WAYS: [(&[&str], &str, &str); 3] = [
+    (&["--engine", "cpu"], "cpu", "native"),
+    (
+        &["--alu", "neural", "--weights", concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/alu")],
+        "cpu",
+        "neural",
+    ),
+    (&["--engine", "gpu-emulated"], "gpu-emulated", "native"),
+];
 
 fn guest(name: &str) -> PathBuf {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../guest")).join(name)
@@ -27,15 +36,15 @@ fn all(output: &Output) -> (Option<i32>, String, String) {
 
 #[test]
 fn a_program_ends_alike_on_every_engine() {
-    let outputs = ENGINES.map(|engine| {
-        let options = ["asm", "run", "--report", "json", "--engine", engine];
+    let outputs = WAYS.map(|(way, ..)| {
+        let options = [&["asm", "run", "--report", "json"], way].concat();
         let output = ncpu_on(&options, &guest("asm/gcd.ncpu"), b"");
         assert_eq!(text(&output.stdout), "R0 = 12\nR1 = 12\nflags ZF\ncycles 20\n");
         assert_eq!(output.status.code(), Some(0));
         report(&output)
     });
-    for (engine, report) in ENGINES.iter().zip(&outputs) {
-        assert_eq!((&report["engine"], &report["alu"]), (&(*engine).into(), &"native".into()));
+    for ((_, engine, alu), report) in WAYS.iter().zip(&outputs) {
+        assert_eq!((&report["engine"], &report["alu"]), (&(*engine).into(), &(*alu).into()));
         assert_eq!((&report["ended"], &report["cycles"]), (&"halted".into(), &20.into()));
         assert_eq!(report["registers"], serde_json::json!([12, 12, 0, 0, 0, 0, 0, 0]));
         for field in ["instructions", "state_hash"] {
@@ -48,15 +57,15 @@ fn a_program_ends_alike_on_every_engine() {
 fn a_trace_shows_each_instruction_and_what_it_changed() {
     let folder = Folder::new();
     let file = folder.file("t.ncpu", b"MOV R1, 2\nn: DEC R1\nJNZ n\n");
-    for engine in ENGINES {
-        let output = ncpu_on(&["asm", "run", "--trace", "--engine", engine], &file, b"");
+    for (way, ..) in WAYS {
+        let output = ncpu_on(&[&["asm", "run", "--trace"], way].concat(), &file, b"");
         let expected = "       1     0  MOV R1, 2              -      R1=2\n       \
                         2     1  DEC R1                 -      R1=1\n       \
                         3     2  JNZ 1                  -\n       \
                         4     1  DEC R1                 ZF     R1=0\n       \
                         5     2  JNZ 1                  ZF\n\
                         flags ZF\ncycles 5\n";
-        assert_eq!(all(&output), (Some(0), expected.into(), String::new()), "{engine}");
+        assert_eq!(all(&output), (Some(0), expected.into(), String::new()), "{way:?}");
     }
 }
 
@@ -64,8 +73,8 @@ fn a_trace_shows_each_instruction_and_what_it_changed() {
 fn steps_wait_for_the_user() {
     let folder = Folder::new();
     let file = folder.file("t.ncpu", b"MOV R1, 2\n\nINC R1\nHALT\n");
-    for engine in ENGINES {
-        let step = |input| ncpu_on(&["asm", "run", "--step", "--engine", engine], &file, input);
+    for (way, ..) in WAYS {
+        let step = |input| ncpu_on(&[&["asm", "run", "--step"], way].concat(), &file, input);
         let expected = "line 1: MOV R1, 2  (Enter, c, q) \n       \
                         1     0  MOV R1, 2              -      R1=2\n\
                         line 3: INC R1  (Enter, c, q) \nR1 = 3\nflags -\ncycles 3\n";
@@ -168,8 +177,8 @@ fn bad_programs_are_refused_with_their_place() {
 #[test]
 fn forth_answers_and_lists_its_words() {
     let image = guest("forth/forth.dec");
-    let reports = ENGINES.map(|engine| {
-        let options = ["muxleq", "run", "--report", "json", "--engine", engine];
+    let reports = WAYS.map(|(way, ..)| {
+        let options = [&["muxleq", "run", "--report", "json"], way].concat();
         let output = ncpu_on(&options, &image, b"2 3 + .\nwords\n");
         let shown = text(&output.stdout);
         assert!(shown.starts_with("nCPU Forth\n5 ok\nwords \\ ( "), "{shown}");
@@ -179,8 +188,10 @@ fn forth_answers_and_lists_its_words() {
     assert_eq!(reports[0]["ended"], "halted");
     assert!(reports[0]["machine_instructions"].as_u64().unwrap() > 100_000);
     assert!(reports[0]["machine_instructions_per_second"].as_f64().unwrap() > 0.0);
-    for field in ["machine_instructions", "instructions", "state_hash"] {
-        assert_eq!(reports[0][field], reports[1][field], "{field}");
+    for report in &reports {
+        for field in ["machine_instructions", "instructions", "state_hash"] {
+            assert_eq!(reports[0][field], report[field], "{field}");
+        }
     }
 }
 
@@ -206,8 +217,8 @@ fn images_are_assembled_and_run() {
         let mut build = ncpu();
         build.args([computer, "asm", "-o"]).arg(&image).arg(guest(source));
         assert_eq!(build.status().unwrap().code(), Some(0));
-        for engine in ENGINES {
-            let output = ncpu_on(&[computer, "run", "--engine", engine], &image, input.as_bytes());
+        for (way, ..) in WAYS {
+            let output = ncpu_on(&[&[computer, "run"], way].concat(), &image, input.as_bytes());
             assert_eq!(all(&output), (Some(0), expected.into(), String::new()));
         }
     }
@@ -261,5 +272,18 @@ fn a_reader_that_leaves_ends_a_run_quietly() {
         child.stdout.take().unwrap().read_exact(&mut [0; 64]).unwrap();
         let output = child.wait_with_output().unwrap();
         assert_eq!((output.status.code(), text(&output.stderr)), (Some(141), String::new()));
+    }
+}
+
+#[test]
+fn networks_compute_everything_when_they_are_asked_to() {
+    let (way, ..) = WAYS[1];
+    for (options, file) in
+        [(["asm", "run"], "asm/instruction_test.ncpu"), (["muxleq", "run"], "forth/forth.dec")]
+    {
+        let options = [&options, &["--report", "json"], way].concat();
+        let neural = report(&ncpu_on(&options, &guest(file), b"2 3 + .\n"))["neural"].clone();
+        assert!(neural["by_network"].as_u64().unwrap() > 50, "{neural}");
+        assert_eq!(neural["by_native_arithmetic"], 0);
     }
 }

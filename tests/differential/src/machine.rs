@@ -5,13 +5,14 @@ use crate::case::{BRK, Case};
 use crate::layout::{self, BATCH, DATA_PAGES, LANDINGS, PAGE, WINDOW};
 use crate::qemu::DATA_BYTES;
 use crate::soft::SoftAlu;
-use ncpu_alu::NativeAlu;
+use ncpu_alu::{Alu, NativeAlu};
 use ncpu_machine::code::{CodeCache, CodeStore, DirectoryEntry, Lookup};
 use ncpu_machine::mem::walk::{Descriptor, table_index};
 use ncpu_machine::mem::{Page, PageAllocator, Tlb, untag};
 use ncpu_machine::{
     Core, Exit, FaultKind, FramePool, LaneWords, Mem, Observer, Outcome, PoolState, Ppn, run,
 };
+use ncpu_neural_alu::{Cells, NeuralAlu};
 use ncpu_uop::{Uop, slot};
 use std::alloc::{Layout, alloc_zeroed};
 use std::sync::atomic::AtomicU32;
@@ -23,11 +24,22 @@ const AREA: usize = 1 << 18;
 /// Instructions after which a case is given up.
 const BUDGET: u64 = 1000;
 
+/// What computes.
+#[derive(Clone, Copy)]
+pub(crate) enum Arithmetic {
+    /// The host.
+    Native,
+    /// The host's integers.
+    Soft,
+    /// Networks.
+    Neural(&'static Cells),
+}
+
 /// How cases are executed.
 #[derive(Clone, Copy)]
 pub(crate) struct Mode {
-    /// Floating point by integer algorithms.
-    pub(crate) soft: bool,
+    /// What computes.
+    pub(crate) alu: Arithmetic,
     /// With an observer, one micro-op at a time.
     pub(crate) observed: bool,
 }
@@ -189,11 +201,17 @@ impl Machine {
 
     fn step(&mut self) -> Outcome {
         let (core, mem) = (&mut self.core, &mut self.mem);
-        match (self.mode.soft, self.mode.observed) {
-            (false, false) => run(core, mem, &NativeAlu, &mut (), BUDGET, 0),
-            (false, true) => run(core, mem, &NativeAlu, &mut Watch, BUDGET, 0),
-            (true, false) => run(core, mem, &SoftAlu, &mut (), BUDGET, 0),
-            (true, true) => run(core, mem, &SoftAlu, &mut Watch, BUDGET, 0),
+        fn with<A: Alu>(core: &mut Core, mem: &mut Mem<'_>, alu: &A, observed: bool) -> Outcome {
+            match observed {
+                false => run(core, mem, alu, &mut (), BUDGET, 0),
+                true => run(core, mem, alu, &mut Watch, BUDGET, 0),
+            }
+        }
+        let observed = self.mode.observed;
+        match self.mode.alu {
+            Arithmetic::Native => with(core, mem, &NativeAlu, observed),
+            Arithmetic::Soft => with(core, mem, &SoftAlu, observed),
+            Arithmetic::Neural(cells) => with(core, mem, &NeuralAlu::new(cells), observed),
         }
     }
 

@@ -29,10 +29,11 @@ use clap::{Parser, ValueEnum};
 use compare::Seen;
 use lanes::Guest;
 use layout::BATCH;
-use machine::{Machine, Mode};
+use machine::{Arithmetic, Machine, Mode};
 use ncpu_a64::{ROWS, Row};
 use ncpu_cuda::Device;
 use ncpu_gpu::Emulation;
+use ncpu_neural::Weights;
 use operands::Rng;
 use parity::Plan;
 use qemu::{DATA_BYTES, Qemu, Tools};
@@ -55,9 +56,13 @@ struct Options {
     /// Seed of fields and operands
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Floating point by the host's where that gives the same, or by integer algorithms alone
+    /// What computes: the host's arithmetic, the same with floating point by integer algorithms alone, or
+    /// trained networks
     #[arg(long, value_enum, default_value_t = AluChoice::Native)]
     alu: AluChoice,
+    /// Folder with the weights of --alu neural
+    #[arg(long, value_name = "DIR", default_value = "models/alu")]
+    weights: PathBuf,
     /// Compare a GPU's lanes, or their emulation, with the CPU engine instead
     #[arg(long, value_enum, conflicts_with_all = ["alu", "observed"])]
     engine: Option<EngineChoice>,
@@ -91,6 +96,7 @@ struct Options {
 enum AluChoice {
     Native,
     Soft,
+    Neural,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -190,7 +196,15 @@ fn against_qemu(
     tools: &Tools,
     work: &[(Source, u64)],
 ) -> Result<Vec<RowResult>> {
-    let mode = Mode { soft: options.alu == AluChoice::Soft, observed: options.observed };
+    let alu = match options.alu {
+        AluChoice::Native => Arithmetic::Native,
+        AluChoice::Soft => Arithmetic::Soft,
+        // They are needed as long as the program runs.
+        AluChoice::Neural => {
+            Arithmetic::Neural(Box::leak(Weights::certified(&options.weights)?.cells))
+        }
+    };
+    let mode = Mode { alu, observed: options.observed };
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Vec::new());
     let worker = || -> Result<()> {

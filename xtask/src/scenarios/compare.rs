@@ -52,10 +52,13 @@ pub(crate) struct Args {
     twice: bool,
     /// Run each scenario with this `ncpu run --engine` too, and compare outputs, instruction counts and
     /// state hashes
-    #[arg(long, value_name = "ENGINE")]
+    #[arg(long, value_name = "ENGINE", group = "others")]
     beside: Option<String>,
+    /// Run each scenario with this `ncpu run --alu` too, and compare in the same way
+    #[arg(long, value_name = "ALU", group = "others")]
+    beside_alu: Option<String>,
     /// Leave scenarios out that take more instructions than this there
-    #[arg(long, value_name = "COUNT", requires = "beside")]
+    #[arg(long, value_name = "COUNT", requires = "others")]
     up_to: Option<u64>,
     /// Only so many scenarios, evenly spread over those that are selected
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
@@ -188,16 +191,21 @@ fn sample<T>(all: Vec<T>, count: usize) -> Vec<T> {
 /// too long.
 fn examine(args: &Args, machine: &Machine, job: &Job) -> Option<(String, Duration)> {
     let failed = |error| Some((format!("{error:#}\n"), Duration::ZERO));
-    let other = match &args.beside {
+    let beside = args.beside.clone().or(args.beside_alu.clone());
+    let other = match beside {
         None => None,
-        Some(engine) => {
-            let other = Machine { engine: Some(engine.clone()), ..machine.clone() };
+        Some(name) => {
+            let mut other = machine.clone();
+            match &args.beside_alu {
+                Some(alu) => other.alu = Some(alu.clone()),
+                None => other.engine = Some(name.clone()),
+            }
             // One more shows that there are too many.
             let fuel = args.up_to.map(|most| OsString::from((most + 1).to_string()));
             let cut = fuel.iter().flat_map(|fuel| [OsStr::new("--fuel"), fuel]);
             match other.run(&job.scenario, &cut.collect::<Vec<_>>()) {
-                Ok(run) => Some((format!("on {engine}"), run)),
-                Err(error) => return failed(error.context(format!("on {engine}"))),
+                Ok(run) => Some((format!("on {name}"), run)),
+                Err(error) => return failed(error.context(format!("on {name}"))),
             }
         }
     };

@@ -98,6 +98,9 @@ impl Machine {
                 command.args([option, value]);
             }
         }
+        if self.alu.is_some() {
+            command.arg("--weights").arg(crate::root().join("models/alu"));
+        }
         command.args(["--report", "json", "--report-file"]).arg(folder.path().join(REPORT));
         command
     }

@@ -8,8 +8,11 @@ use ncpu_asm::asm::{Watch, translate};
 use ncpu_engine::{Boot, Folders, Host, Input, Machine, Pool, Program, Reason, Rules, boot, drive};
 use ncpu_gpu::{Emulation, GpuMachine};
 use ncpu_linux::Limits;
+use ncpu_neural::{Certified, Weights};
+use ncpu_neural_alu::NeuralAlu;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 const LIMITS: Limits = Limits {
@@ -27,8 +30,20 @@ const LIMITS: Limits = Limits {
 pub(crate) type Way = fn(&mut Machine, &mut dyn Host) -> Reason;
 
 /// All of them, by name.
-pub(crate) const WAYS: &[(&str, Way)] =
-    &[("cpu, native", |machine, host| on_cpu(machine, host, &NativeAlu)), ("gpu, native", on_gpu)];
+pub(crate) const WAYS: &[(&str, Way)] = &[
+    ("cpu, native", |machine, host| on_cpu(machine, host, &NativeAlu)),
+    ("cpu, neural", on_networks),
+    ("gpu, native", on_gpu),
+];
+
+/// The trained networks of this tree.
+fn on_networks(machine: &mut Machine, host: &mut dyn Host) -> Reason {
+    static NETWORKS: LazyLock<Certified> = LazyLock::new(|| {
+        Weights::certified(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/alu")))
+            .unwrap()
+    });
+    on_cpu(machine, host, &NeuralAlu::new(&NETWORKS.cells))
+}
 
 fn on_cpu<A: Alu>(machine: &mut Machine, host: &mut dyn Host, alu: &A) -> Reason {
     machine.with_kernel(|kernel| {

@@ -16,10 +16,10 @@ mod figures;
 mod parquet;
 mod results;
 
-use crate::cli::BatchArguments;
+use crate::cli::{AluKind, BatchArguments};
 use crate::report;
-use crate::run::{Guest, check_execution, limits, status};
-use anyhow::Context;
+use crate::run::{Guest, limits, status};
+use anyhow::{Context, ensure};
 use cases::Source;
 use engine::Choice;
 use figures::{BatchReport, Progress, Tally};
@@ -38,7 +38,10 @@ const MOST_TOLD: u64 = 10;
 
 /// Runs a batch and returns the status to end with.
 pub(crate) fn batch(arguments: &BatchArguments) -> anyhow::Result<u8> {
-    check_execution(&arguments.execution)?;
+    ensure!(
+        arguments.execution.alu != AluKind::Neural,
+        "--alu neural: `ncpu run` has it, a batch does not; use --alu native, which gives the same results"
+    );
     let (root, guest) = match Guest::open(&arguments.guest, &arguments.command, false)? {
         Ok(opened) => opened,
         Err(status) => return Ok(status),

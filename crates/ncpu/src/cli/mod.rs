@@ -61,6 +61,12 @@ pub(crate) enum Command {
     /// Make and look into root file system images
     #[command(subcommand)]
     Image(ImageCommand),
+    /// Train the networks of the neural ALU
+    #[command(subcommand)]
+    Train(TrainCommand),
+    /// Prove that the networks of the neural ALU are right for all operands
+    #[command(subcommand)]
+    Verify(VerifyCommand),
     /// Print a completion script for a shell
     #[command(long_about = text::COMPLETIONS)]
     Completions {
@@ -101,6 +107,9 @@ pub(crate) enum AluKind {
     Neural,
 }
 
+/// Where weights are unless an option says otherwise.
+const WEIGHTS: &str = "models/alu";
+
 /// What the machine's clock follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Clock {
@@ -121,8 +130,15 @@ pub(crate) struct Execution {
     pub(crate) engine: Engine,
 
     /// What computes its arithmetic
+    ///
+    /// The results are the same. With neural, all of them come from trained networks that `ncpu verify
+    /// alu` has proved right; floating point and vectors are made of integer operations.
     #[arg(long, value_enum, default_value_t = AluKind::Native, help_heading = "Execution")]
     pub(crate) alu: AluKind,
+
+    /// Folder with the weights of --alu neural
+    #[arg(long, value_name = "DIR", default_value = WEIGHTS, help_heading = "Execution")]
+    pub(crate) weights: PathBuf,
 
     /// End a machine after COUNT instructions, with status 124
     ///
@@ -437,5 +453,36 @@ pub(crate) enum ImageCommand {
         /// Go into subdirectories
         #[arg(short = 'R', long)]
         recursive: bool,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum TrainCommand {
+    /// Train every cell of the neural ALU and write its weight files
+    #[command(long_about = text::TRAIN)]
+    Alu {
+        /// Folder for the weight files
+        #[arg(long, value_name = "DIR", default_value = WEIGHTS)]
+        out: PathBuf,
+        /// Seed of the initial weights
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        seed: u64,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum VerifyCommand {
+    /// Prove the weight files right and write the certificate into them
+    #[command(long_about = text::VERIFY)]
+    Alu {
+        /// Folder with the weight files
+        #[arg(long, value_name = "DIR", default_value = WEIGHTS)]
+        weights: PathBuf,
+        /// Leave the files as they are, and fail if they have another certificate
+        #[arg(long)]
+        check: bool,
+        /// Print a line for each cell and theorem
+        #[arg(short, long)]
+        verbose: bool,
     },
 }

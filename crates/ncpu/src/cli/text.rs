@@ -15,6 +15,7 @@ Examples:
   ncpu run -it --rootfs debian.tar bash         a shell at this terminal
   ncpu run --report json --fuel 1g ./program    figures, and a bound on the run
   ncpu batch --input-dir inputs ./program       one machine for each file, on all cores
+  ncpu run --alu neural ./program               arithmetic by networks that are proved right
   ncpu inspect ./program                        what it is, and what it needs
   ncpu asm run --trace gcd.ncpu                 a program in nCPU assembly, step by step
 
@@ -137,6 +138,23 @@ Disassemble an ELF file.
 
 Prints the executable sections, or one function, or a range of addresses, an instruction a line. \
 With --uops, the micro-ops that the machine executes for it follow.";
+
+pub(super) const TRAIN: &str = "\
+Train every cell of the neural ALU and write its weight files.
+
+Each cell is trained by gradient descent on all of its inputs, and rounded to small integers. The same seed \
+gives the same files. Beside them, curves.csv and curves.svg show loss and margin over the steps. The new \
+weights are used when `ncpu verify alu` has proved them.
+
+Training needs a build with the feature `train`: cargo build --release --features train";
+
+pub(super) const VERIFY: &str = "\
+Prove the weight files right and write the certificate into them.
+
+Every cell is evaluated on all of its inputs. Every operation that is composed of cells is proved equal to \
+Rust's for all operands: with binary decision diagrams, and by induction for multiplication and division. \
+docs/neural.md says what the proof rests on. When something is wrong, the input that goes wrong is named, \
+and the exit status is 1.";
 
 pub(super) const COMPLETIONS: &str = "\
 Print a completion script for a shell.

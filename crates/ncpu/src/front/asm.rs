@@ -3,7 +3,7 @@
 use super::machine::{self, Done};
 use super::show::{self, Watcher};
 use crate::cli::{AsmCommand, AsmRunArguments, ProgramFormat};
-use crate::report;
+use crate::report::{self, NeuralFigures};
 use crate::run::status;
 use anyhow::{Context, bail, ensure};
 use ncpu_asm::asm::isa::Insn;
@@ -136,6 +136,8 @@ struct Report {
     sign: Option<bool>,
     /// Words of the data memory that are not zero, by address.
     memory: BTreeMap<usize, i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    neural: Option<NeuralFigures>,
     state_hash: String,
 }
 
@@ -165,6 +167,7 @@ impl Report {
             zero: state.map(|state| state.zero),
             sign: state.map(|state| state.sign),
             memory: memory.filter(|(_, value)| *value != 0).collect(),
+            neural: done.neural.clone(),
             state_hash: done.state_hash.clone(),
         }
     }
@@ -181,6 +184,9 @@ impl fmt::Display for Report {
         }
         writeln!(f, "ARM64 instructions {}", self.instructions)?;
         writeln!(f, "wall time          {:.3} s", self.wall_seconds)?;
+        if let Some(neural) = &self.neural {
+            neural.fmt(f)?;
+        }
         writeln!(f, "state hash         {}", self.state_hash)
     }
 }

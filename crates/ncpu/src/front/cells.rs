@@ -3,7 +3,7 @@
 use super::machine::{self, Done};
 use crate::cli::{CellsBuildArguments, CellsRunArguments, MuxleqCommand, SubleqCommand};
 use crate::host::{self, Streams};
-use crate::report;
+use crate::report::{self, NeuralFigures};
 use crate::run::status;
 use anyhow::{Context, anyhow};
 use ncpu_asm::cells::translate::{Ended, translate};
@@ -139,6 +139,8 @@ struct Report {
     /// ARM64 instructions that they took.
     instructions: u64,
     wall_seconds: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    neural: Option<NeuralFigures>,
     state_hash: String,
 }
 
@@ -163,6 +165,7 @@ impl Report {
             pc: end.map(|end| end.pc),
             instructions: done.instructions,
             wall_seconds: done.wall_seconds,
+            neural: done.neural.clone(),
             state_hash: done.state_hash.clone(),
         }
     }
@@ -181,6 +184,9 @@ impl fmt::Display for Report {
         }
         writeln!(f, "ARM64 instructions   {}", self.instructions)?;
         writeln!(f, "wall time            {:.3} s", self.wall_seconds)?;
+        if let Some(neural) = &self.neural {
+            neural.fmt(f)?;
+        }
         writeln!(f, "state hash           {}", self.state_hash)
     }
 }

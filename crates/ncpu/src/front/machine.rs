@@ -1,7 +1,8 @@
 //! A machine for a translated program, on any engine.
 
 use crate::cli::Execution;
-use crate::run::{check_execution, engine, status};
+use crate::report::NeuralFigures;
+use crate::run::{engine, status};
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 use ncpu_engine::{Boot, Folders, Host, Machine, Pool, Program, Reason, Rules, boot, state_hash};
@@ -52,6 +53,8 @@ pub(super) struct Done {
     pub(super) state_hash: String,
     pub(super) engine: &'static str,
     pub(super) alu: String,
+    /// What networks computed.
+    pub(super) neural: Option<NeuralFigures>,
 }
 
 /// Runs an ELF file that a front end made. `is_live` says that its input comes when it comes.
@@ -61,8 +64,7 @@ pub(super) fn run(
     is_live: bool,
     host: &mut dyn Host,
 ) -> anyhow::Result<Done> {
-    check_execution(execution)?;
-    let mut engine = engine::open(execution.engine)?;
+    let mut engine = engine::open(execution)?;
     let mut file = tempfile::NamedTempFile::new().context("cannot make a temporary file")?;
     file.write_all(elf).context("cannot write a temporary file")?;
     let root = ncpu_image::builtin_with(&[(Path::new("/bin/program"), file.path())])?;
@@ -84,6 +86,7 @@ pub(super) fn run(
         state_hash: format!("{:032x}", state_hash(&mut machine)),
         engine: engine.name(),
         alu: alu.unwrap_or_default(),
+        neural: engine.neural(),
     })
 }
 

@@ -1,12 +1,17 @@
 //! What runs a machine. The engine for one is chosen here and nowhere else.
 
-use crate::cli;
-use ncpu_alu::NativeAlu;
+use crate::cli::{self, AluKind, Execution};
+use crate::neural;
+use crate::report::NeuralFigures;
+use anyhow::ensure;
+use ncpu_alu::{Alu, NativeAlu};
 use ncpu_cuda::Device;
 use ncpu_engine::batch::DeviceFigures;
 use ncpu_engine::{Ending, Folders, Host, Machine, Reason, Rules, drive};
 use ncpu_gpu::{Emulation, GpuMachine};
 use ncpu_linux::tty::console;
+use ncpu_neural::Certified;
+use ncpu_neural_alu::NeuralAlu;
 
 /// Runs one machine, in one drive or several.
 pub(crate) trait Engine {
@@ -32,11 +37,25 @@ pub(crate) trait Engine {
 
     /// What a GPU has to say.
     fn gpu(&self) -> Option<DeviceFigures>;
+
+    /// What networks have computed.
+    fn neural(&self) -> Option<NeuralFigures> {
+        None
+    }
 }
 
 /// Opens an engine for one machine.
-pub(crate) fn open(kind: cli::Engine) -> anyhow::Result<Box<dyn Engine>> {
-    Ok(match kind {
+pub(crate) fn open(execution: &Execution) -> anyhow::Result<Box<dyn Engine>> {
+    if execution.alu == AluKind::Neural {
+        ensure!(
+            matches!(execution.engine, cli::Engine::Cpu | cli::Engine::Auto),
+            "--alu neural runs on the processor: use it with --engine cpu, or a GPU with --alu native"
+        );
+        let networks = neural::open(&execution.weights)?;
+        let figures = NeuralFigures::new(&networks.certificate);
+        return Ok(Box::new(Neural { networks, figures, lifted_pages: 0 }));
+    }
+    Ok(match execution.engine {
         cli::Engine::Cpu | cli::Engine::Auto => Box::new(Cpu { lifted_pages: 0 }),
         cli::Engine::Gpu => Box::new(Gpu::new("gpu", ncpu_gpu::open()?)),
         cli::Engine::GpuEmulated => Box::new(Gpu::new("gpu-emulated", Emulation::default())),
@@ -69,14 +88,7 @@ impl Engine for Cpu {
         folders: &mut Folders,
         rules: Rules,
     ) -> anyhow::Result<Ending> {
-        Ok(machine.with_kernel(|kernel| {
-            // No part of what is saved and hashed.
-            console::set_live(kernel, is_live);
-            let ending = drive(kernel, &NativeAlu, host, folders, rules);
-            console::set_live(kernel, false);
-            self.lifted_pages += kernel.mem.lifted_pages();
-            ending
-        }))
+        Ok(on_host(machine, &NativeAlu, is_live, host, folders, rules, &mut self.lifted_pages))
     }
 
     fn lifted_pages(&self) -> u64 {
@@ -85,6 +97,65 @@ impl Engine for Cpu {
 
     fn gpu(&self) -> Option<DeviceFigures> {
         None
+    }
+}
+
+/// Drives a machine on this processor, and counts the pages of code that were lifted.
+fn on_host<A: Alu>(
+    machine: &mut Machine,
+    alu: &A,
+    is_live: bool,
+    host: &mut dyn Host,
+    folders: &mut Folders,
+    rules: Rules,
+    lifted_pages: &mut u64,
+) -> Ending {
+    machine.with_kernel(|kernel| {
+        // No part of what is saved and hashed.
+        console::set_live(kernel, is_live);
+        let ending = drive(kernel, alu, host, folders, rules);
+        console::set_live(kernel, false);
+        *lifted_pages += kernel.mem.lifted_pages();
+        ending
+    })
+}
+
+/// The processor, with arithmetic by networks.
+struct Neural {
+    networks: Certified,
+    figures: NeuralFigures,
+    lifted_pages: u64,
+}
+
+impl Engine for Neural {
+    fn name(&self) -> &'static str {
+        "cpu"
+    }
+
+    fn drive(
+        &mut self,
+        machine: &mut Machine,
+        is_live: bool,
+        host: &mut dyn Host,
+        folders: &mut Folders,
+        rules: Rules,
+    ) -> anyhow::Result<Ending> {
+        let alu = NeuralAlu::new(&self.networks.cells);
+        let ending = on_host(machine, &alu, is_live, host, folders, rules, &mut self.lifted_pages);
+        self.figures.add(&alu);
+        Ok(ending)
+    }
+
+    fn lifted_pages(&self) -> u64 {
+        self.lifted_pages
+    }
+
+    fn gpu(&self) -> Option<DeviceFigures> {
+        None
+    }
+
+    fn neural(&self) -> Option<NeuralFigures> {
+        Some(self.figures.clone())
     }
 }
 

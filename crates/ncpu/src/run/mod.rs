@@ -16,7 +16,7 @@ mod program;
 mod repeat;
 mod session;
 
-use crate::cli::{AluKind, Clock, DriveOptions, Engine, Execution, ResumeArguments, RunArguments};
+use crate::cli::{Clock, DriveOptions, Engine, ResumeArguments, RunArguments};
 use crate::host::{self, Streams, Tape, Terminal};
 use crate::report;
 use anyhow::{Context, bail, ensure};
@@ -50,9 +50,8 @@ pub(crate) mod status {
 
 /// Runs a program and returns the status to end with.
 pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<u8> {
-    check_execution(&arguments.drive.execution)?;
     let kind = arguments.drive.execution.engine;
-    let engine = engine::open(kind)?;
+    let engine = engine::open(&arguments.drive.execution)?;
     let folders = open_folders(&arguments.drive)?;
     let (root, mut guest) = match Guest::open(&arguments.guest, &arguments.command, arguments.tty)?
     {
@@ -102,9 +101,8 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<u8> {
 
 /// Goes on from a snapshot and returns the status to end with.
 pub(crate) fn resume(arguments: &ResumeArguments) -> anyhow::Result<u8> {
-    check_execution(&arguments.drive.execution)?;
     let kind = arguments.drive.execution.engine;
-    let engine = engine::open(kind)?;
+    let engine = engine::open(&arguments.drive.execution)?;
     let path = &arguments.snapshot_file;
     let root = match (&arguments.rootfs, &arguments.program) {
         (Some(path), _) => ncpu_image::open(path, &ncpu_image::Options::default())?,
@@ -123,15 +121,6 @@ pub(crate) fn resume(arguments: &ResumeArguments) -> anyhow::Result<u8> {
     catch_unwind(AssertUnwindSafe(|| finish(session, host))).unwrap_or_else(|_| {
         bail!("cannot go on from {}: the machine in it is damaged", path.display())
     })
-}
-
-/// Refuses what this build cannot do.
-pub(crate) fn check_execution(options: &Execution) -> anyhow::Result<()> {
-    ensure!(
-        options.alu != AluKind::Neural,
-        "--alu neural: this build has no neural ALU; use --alu native, which gives the same results"
-    );
-    Ok(())
 }
 
 /// Opens the host folders that the machine may use.

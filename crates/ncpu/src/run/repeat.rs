@@ -29,7 +29,7 @@ pub(super) fn run(
         }
         let mut session = Session {
             options,
-            engine: engine::open(options.execution.engine)?,
+            engine: engine::open(&options.execution)?,
             live: is_live(options, &mut machine),
             machine,
             folders: open_folders(options)?,

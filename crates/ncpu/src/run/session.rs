@@ -93,7 +93,8 @@ impl Session<'_> {
         let hash = state_hash(&mut self.machine);
         let (program, engine) = (self.program.clone(), self.engine.name());
         let figures = outcome.figures.clone();
-        Report::new(program, engine, outcome.end(), figures, outcome.gpu.clone(), hash)
+        let (gpu, neural) = (outcome.gpu.clone(), self.engine.neural());
+        Report::new(program, engine, outcome.end(), figures, (gpu, neural), hash)
     }
 
     /// Says which system calls were made but are not there.

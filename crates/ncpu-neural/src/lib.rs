@@ -1,0 +1,19 @@
+//! Weight files, training and proof of the neural ALU.
+//!
+//! - [`specification`] what each cell has to compute
+//! - [`weights`]       weight files: safetensors with a model card
+//! - [`digest`]        what of the networks a certificate is about
+//! - [`verify`]        the proof: each cell on every input, and each operation for all operands
+//! - `train`           gradient descent, with the feature of that name
+//!
+//! Networks, their evaluation and their composition are `ncpu-neural-alu`'s.
+#![forbid(unsafe_code)]
+
+pub mod digest;
+pub mod specification;
+#[cfg(feature = "train")]
+pub mod train;
+pub mod verify;
+pub mod weights;
+
+pub use weights::{Certified, Weights, WeightsError};

@@ -1,0 +1,187 @@
+//! `ncpu train` and `ncpu verify`.
+
+use crate::cli::{TrainCommand, VerifyCommand};
+use anyhow::ensure;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use ncpu_neural::verify::{Progress, STEPS, VerifyError};
+use ncpu_neural::weights::Certificate;
+use ncpu_neural::{Weights, verify as proof};
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Exit status when something was refuted.
+const REFUTED: u8 = 1;
+
+/// A bar on standard error, if that is a terminal.
+fn bar(steps: usize) -> ProgressBar {
+    let target = if io::stderr().is_terminal() {
+        ProgressDrawTarget::stderr()
+    } else {
+        ProgressDrawTarget::hidden()
+    };
+    let bar = ProgressBar::with_draw_target(Some(steps as u64), target);
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+/// Trains the networks.
+#[cfg(feature = "train")]
+pub(crate) fn train(command: &TrainCommand) -> anyhow::Result<u8> {
+    use anyhow::Context;
+    use ncpu_neural::train::{curves, train};
+
+    let TrainCommand::Alu { out, seed } = command;
+    let start = Instant::now();
+    let bar = bar(ncpu_neural_alu::CellId::COUNT);
+    let mut lines = Vec::new();
+    let (weights, ways) = train(*seed, |cell, training| {
+        bar.inc(1);
+        bar.set_message(cell.name());
+        lines.push(format!(
+            "{:12} {:4} parameters, {:5} steps, attempt {:2}, margin {}/2",
+            cell.name(),
+            training.parameters,
+            training.steps,
+            training.attempt,
+            training.margin
+        ));
+    })?;
+    bar.finish_and_clear();
+    weights.write(out)?;
+    for (name, text) in [("curves.csv", curves::table(&ways)), ("curves.svg", curves::chart(&ways))]
+    {
+        let path = out.join(name);
+        std::fs::write(&path, text).with_context(|| path.display().to_string())?;
+    }
+    let mut stdout = io::stdout().lock();
+    for line in lines {
+        writeln!(stdout, "{line}")?;
+    }
+    writeln!(
+        stdout,
+        "networks {}\nwritten to {} in {:.1} s; prove them with: ncpu verify alu --weights {}",
+        ncpu_neural::digest::digest(&weights.networks),
+        out.display(),
+        start.elapsed().as_secs_f64(),
+        out.display()
+    )?;
+    Ok(0)
+}
+
+/// Says how to get what this build lacks.
+#[cfg(not(feature = "train"))]
+pub(crate) fn train(_: &TrainCommand) -> anyhow::Result<u8> {
+    anyhow::bail!(
+        "this build cannot train: build it with `cargo build --release --features train`, which \
+         includes Burn; trained weights are in models/alu"
+    )
+}
+
+/// Proves the networks.
+pub(crate) fn verify(command: &VerifyCommand) -> anyhow::Result<u8> {
+    let VerifyCommand::Alu { weights: folder, check, verbose } = command;
+    let start = Instant::now();
+    let mut weights = Weights::read(folder)?;
+    let bar = bar(STEPS);
+    let mut shown = Vec::new();
+    let result = proof::verify(&weights, folder, |progress| {
+        bar.inc(1);
+        shown.push(progress);
+    });
+    bar.finish_and_clear();
+    let certificate = match result {
+        Ok(certificate) => certificate,
+        Err(VerifyError::Refuted(refuted)) => {
+            eprintln!("ncpu: {}: refuted: {refuted}", folder.display());
+            return Ok(REFUTED);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let mut stdout = io::stdout().lock();
+    if *verbose {
+        for progress in &shown {
+            writeln!(stdout, "{}", line(progress))?;
+        }
+    }
+    tell(&mut stdout, &certificate, &shown, start.elapsed())?;
+    if *check {
+        for (card, family) in weights.cards.iter().zip(ncpu_neural::weights::FAMILIES) {
+            ensure!(
+                card.certificate.as_ref() == Some(&certificate),
+                "{} has another certificate than this proof gives",
+                family.path(folder).display()
+            );
+        }
+        writeln!(stdout, "the weight files in {} have this certificate", folder.display())?;
+        return Ok(0);
+    }
+    for card in &mut weights.cards {
+        card.certificate = Some(certificate.clone());
+    }
+    weights.write(folder)?;
+    writeln!(stdout, "certificate written into the weight files in {}", folder.display())?;
+    Ok(0)
+}
+
+/// One step of the proof.
+fn line(progress: &Progress) -> String {
+    let ms = |took: &Duration| format!("{:.1} ms", took.as_secs_f64() * 1e3);
+    match progress {
+        Progress::Cell(result) => format!(
+            "cell {:12} right on all {:3} inputs, margin {}/2, {} parameters, {} additions",
+            result.cell.name(),
+            result.inputs,
+            result.margin,
+            result.parameters,
+            result.additions
+        ),
+        Progress::Theorem { name, statement, took } => {
+            format!("{name:17} for all operands: {statement} ({})", ms(took))
+        }
+        Progress::Runs { what, results, took } => {
+            format!("{what}: {results} results equal ({})", ms(took))
+        }
+    }
+}
+
+/// The theorem, and what it rests on.
+fn tell(
+    out: &mut impl Write,
+    certificate: &Certificate,
+    shown: &[Progress],
+    took: Duration,
+) -> io::Result<()> {
+    let (mut cells, mut theorems, mut results) = (0, 0, 0);
+    for progress in shown {
+        match progress {
+            Progress::Cell(_) => cells += 1,
+            Progress::Theorem { .. } => theorems += 1,
+            Progress::Runs { results: more, .. } => results += more,
+        }
+    }
+    let Certificate { networks, cell_inputs, margin, .. } = certificate;
+    write!(
+        out,
+        "\
+Theorem. With these networks, every operation of the neural ALU gives, for all operands, what Rust's
+operation on integers of 64 (or 32) bits gives.
+  networks   {networks}
+  cells      {cells}, evaluated on all of their {cell_inputs} inputs; smallest margin {margin}/2
+  theorems   {theorems}, on compositions of cells for all operands, by binary decision diagrams;
+             multiplication and division follow from theirs by induction (docs/neural.md)
+  compared   {results} results with Rust's operators and between each other
+  rests on   the Rust compiler; the crate biodivine-lib-bdd; that planes are wired as diagrams are, and that
+             the references are Rust's operators (both compared, not proved); the induction's text
+  time       {:.2} s
+",
+        took.as_secs_f64()
+    )
+}
+
+/// The networks of a folder, proved.
+pub(crate) fn open(folder: &Path) -> anyhow::Result<ncpu_neural::Certified> {
+    Ok(Weights::certified(folder)?)
+}
