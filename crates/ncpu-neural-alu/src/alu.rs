@@ -1,17 +1,17 @@
 //! The compositions as the machine's arithmetic unit.
 
 use crate::adder::{add, add_with_flags, subtract};
-use crate::bits::Bits;
+use crate::bits::{BitSliced, Bits, Evaluate};
 use crate::cell::CellId;
 use crate::domain::Domain;
-use crate::schedule::{Cells, Registers};
+use crate::schedule::Cells;
 use crate::shift::{Kind, shift};
 use crate::{compare, count, divide, multiply};
 use core::array;
 use core::cell::Cell;
 use ncpu_alu::{Alu, Nzcv};
 
-/// What the networks have computed.
+/// What was computed of an operation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Results that were asked for.
@@ -99,170 +99,256 @@ operations! {
 /// Number of operations.
 const OPERATIONS: usize = Operation::ALL.len();
 
+/// What networks have computed. Plain words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Tallies {
+    asked: [u64; OPERATIONS],
+    by_network: [u64; OPERATIONS],
+    /// Evaluations of cells, each at 64 positions.
+    pub evaluated: u64,
+}
+
+impl Tallies {
+    /// What was computed of an operation.
+    pub fn of(&self, operation: Operation) -> Tally {
+        let asked = self.asked[operation as usize];
+        let by_network = self.by_network[operation as usize];
+        let by_wiring = if operation == Operation::Rbit { asked - by_network } else { 0 };
+        Tally { asked, by_network, by_wiring }
+    }
+
+    /// Adds what others have computed.
+    pub fn add(&mut self, others: &Tallies) {
+        for index in 0..OPERATIONS {
+            self.asked[index] += others.asked[index];
+            self.by_network[index] += others.by_network[index];
+        }
+        self.evaluated += others.evaluated;
+    }
+}
+
+impl Operation {
+    /// Computes a result of two words, where there are two, and a carry in position 0. The second plane
+    /// is the flags, where there are some; a truth value is in position 0.
+    #[inline(always)]
+    pub fn compute<D: Domain>(
+        self,
+        d: &mut D,
+        a: &D::Plane,
+        b: &D::Plane,
+        carry: &D::Plane,
+    ) -> [D::Plane; 2] {
+        let result = match self {
+            Operation::AddWithCarry => return add_with_flags::<_, 64>(d, a, b, carry),
+            Operation::AddWithCarry32 => return add_with_flags::<_, 32>(d, a, b, carry),
+            Operation::Add => add::<_, 64>(d, a, b, None).sum,
+            Operation::Sub => subtract::<_, 64>(d, a, b).sum,
+            Operation::Mul => {
+                let [low, _] = multiply::product::<_, 64, false>(d, a, b);
+                low
+            }
+            Operation::Umulh => {
+                let [_, high] = multiply::product::<_, 64, true>(d, a, b);
+                high
+            }
+            Operation::Smulh => {
+                let [_, high] = multiply::product::<_, 64, true>(d, a, b);
+                multiply::signed_high::<_, 64>(d, &high, a, b)
+            }
+            Operation::Udiv => divide::quotient::<_, 64>(d, a, b),
+            Operation::Sdiv => divide::quotient_signed::<_, 64>(d, a, b),
+            Operation::And => d.bit(CellId::And, [a, b]),
+            Operation::Or => d.bit(CellId::Or, [a, b]),
+            Operation::Xor => d.bit(CellId::Xor, [a, b]),
+            Operation::Not => d.not(a),
+            Operation::Shl => shift::<_, 64>(d, Kind::Left, a, b),
+            Operation::Lshr => shift::<_, 64>(d, Kind::Right, a, b),
+            Operation::Ashr => shift::<_, 64>(d, Kind::RightSigned, a, b),
+            Operation::Ror => shift::<_, 64>(d, Kind::Rotate, a, b),
+            Operation::Ror32 => shift::<_, 32>(d, Kind::Rotate, a, b),
+            Operation::Clz => count::leading_zeros::<_, 64>(d, a),
+            Operation::Rbit => d.reverse(a),
+            Operation::Popcount => count::ones::<_, 64>(d, a),
+            Operation::Eq => compare::equal::<_, 64>(d, a, b),
+            Operation::Ltu => compare::less::<_, 64>(d, a, b),
+            Operation::Lts => compare::less_signed::<_, 64>(d, a, b),
+        };
+        [result, d.constant(0)]
+    }
+}
+
+/// What computes results.
+pub trait Compute {
+    /// [`Operation::compute`] of words, and how many evaluations of cells it took.
+    fn compute(&self, operation: Operation, a: u64, b: u64, carry: u64) -> ([u64; 2], u64);
+}
+
+impl<E: Evaluate> Compute for E {
+    #[inline(always)]
+    fn compute(&self, operation: Operation, a: u64, b: u64, carry: u64) -> ([u64; 2], u64) {
+        let mut bits = Bits::new(self);
+        let result = operation.compute(&mut bits, &a, &b, &carry);
+        (result, bits.evaluated())
+    }
+}
+
 /// An arithmetic unit whose results are those of networks.
-pub struct NeuralAlu<'a> {
-    cells: &'a Cells,
-    registers: Registers,
+pub struct NeuralAlu<C> {
+    computer: C,
     asked: [Cell<u64>; OPERATIONS],
     by_network: [Cell<u64>; OPERATIONS],
     evaluated: Cell<u64>,
 }
 
-impl<'a> NeuralAlu<'a> {
+impl<'a> NeuralAlu<BitSliced<'a>> {
     /// An arithmetic unit with these networks, that has computed nothing.
-    pub fn new(cells: &'a Cells) -> NeuralAlu<'a> {
+    pub fn new(cells: &'a Cells) -> Self {
+        NeuralAlu::with(BitSliced::new(cells))
+    }
+}
+
+impl<C: Compute> NeuralAlu<C> {
+    /// An arithmetic unit that has computed nothing.
+    pub fn with(computer: C) -> NeuralAlu<C> {
         let zeros = || array::from_fn(|_| Cell::new(0));
-        NeuralAlu {
-            cells,
-            registers: Registers::default(),
-            asked: zeros(),
-            by_network: zeros(),
-            evaluated: Cell::new(0),
+        NeuralAlu { computer, asked: zeros(), by_network: zeros(), evaluated: Cell::new(0) }
+    }
+
+    /// What was computed so far.
+    pub fn tallies(&self) -> Tallies {
+        Tallies {
+            asked: self.asked.each_ref().map(Cell::get),
+            by_network: self.by_network.each_ref().map(Cell::get),
+            evaluated: self.evaluated.get(),
         }
     }
 
-    /// What was computed of an operation.
-    pub fn tally(&self, operation: Operation) -> Tally {
-        let asked = self.asked[operation as usize].get();
-        let by_network = self.by_network[operation as usize].get();
-        let by_wiring = if operation == Operation::Rbit { asked - by_network } else { 0 };
-        Tally { asked, by_network, by_wiring }
-    }
-
-    /// Evaluations of cells, each at 64 positions.
-    pub fn evaluated(&self) -> u64 {
-        self.evaluated.get()
-    }
-
-    /// Computes a result on planes, and counts it.
+    /// Computes a result, and counts it.
     #[inline(always)]
-    fn compute<R>(&self, operation: Operation, f: impl FnOnce(&mut Bits<'_>) -> R) -> R {
+    fn compute(&self, operation: Operation, a: u64, b: u64, carry: u64) -> [u64; 2] {
         let bump = |count: &Cell<u64>, by: u64| count.set(count.get() + by);
         bump(&self.asked[operation as usize], 1);
-        let mut bits = Bits::new(self.cells, &self.registers);
-        let result = f(&mut bits);
-        let evaluated = bits.evaluated();
+        let (result, evaluated) = self.computer.compute(operation, a, b, carry);
         bump(&self.by_network[operation as usize], u64::from(evaluated != 0));
         bump(&self.evaluated, evaluated);
         result
     }
 
     #[inline(always)]
-    fn shift<const W: u32>(&self, operation: Operation, kind: Kind, a: u64, n: u64) -> u64 {
-        self.compute(operation, |d| shift::<_, W>(d, kind, &a, &n))
+    fn of_one(&self, operation: Operation, a: u64) -> u64 {
+        self.compute(operation, a, 0, 0)[0]
     }
-}
 
-/// The lowest position, as a truth value.
-fn is_set(plane: u64) -> bool {
-    plane & 1 != 0
+    #[inline(always)]
+    fn of_two(&self, operation: Operation, a: u64, b: u64) -> u64 {
+        self.compute(operation, a, b, 0)[0]
+    }
+
+    #[inline(always)]
+    fn says(&self, operation: Operation, a: u64, b: u64) -> bool {
+        self.of_two(operation, a, b) & 1 != 0
+    }
 }
 
 // Each out of line: an interpreter calls them from many places.
-impl Alu for NeuralAlu<'_> {
+impl<C: Compute> Alu for NeuralAlu<C> {
     #[inline(never)]
     fn add(&self, a: u64, b: u64) -> u64 {
-        self.compute(Operation::Add, |d| add::<_, 64>(d, &a, &b, None).sum)
+        self.of_two(Operation::Add, a, b)
     }
     #[inline(never)]
     fn sub(&self, a: u64, b: u64) -> u64 {
-        self.compute(Operation::Sub, |d| subtract::<_, 64>(d, &a, &b).sum)
+        self.of_two(Operation::Sub, a, b)
     }
     #[inline(never)]
     fn add_with_carry(&self, a: u64, b: u64, carry: bool) -> (u64, Nzcv) {
-        let carry = u64::from(carry);
-        let [sum, flags] =
-            self.compute(Operation::AddWithCarry, |d| add_with_flags::<_, 64>(d, &a, &b, &carry));
+        let [sum, flags] = self.compute(Operation::AddWithCarry, a, b, carry.into());
         (sum, flags)
     }
     #[inline(never)]
     fn add_with_carry32(&self, a: u64, b: u64, carry: bool) -> (u64, Nzcv) {
-        let carry = u64::from(carry);
-        let [sum, flags] =
-            self.compute(Operation::AddWithCarry32, |d| add_with_flags::<_, 32>(d, &a, &b, &carry));
+        let [sum, flags] = self.compute(Operation::AddWithCarry32, a, b, carry.into());
         (sum, flags)
     }
     #[inline(never)]
     fn mul(&self, a: u64, b: u64) -> u64 {
-        self.compute(Operation::Mul, |d| multiply::product::<_, 64, false>(d, &a, &b)[0])
+        self.of_two(Operation::Mul, a, b)
     }
     #[inline(never)]
     fn umulh(&self, a: u64, b: u64) -> u64 {
-        self.compute(Operation::Umulh, |d| multiply::product::<_, 64, true>(d, &a, &b)[1])
+        self.of_two(Operation::Umulh, a, b)
     }
     #[inline(never)]
     fn smulh(&self, a: u64, b: u64) -> u64 {
-        self.compute(Operation::Smulh, |d| {
-            let [_, high] = multiply::product::<_, 64, true>(d, &a, &b);
-            multiply::signed_high::<_, 64>(d, &high, &a, &b)
-        })
+        self.of_two(Operation::Smulh, a, b)
     }
     #[inline(never)]
     fn udiv(&self, a: u64, b: u64) -> u64 {
-        self.compute(Operation::Udiv, |d| divide::quotient::<_, 64>(d, &a, &b))
+        self.of_two(Operation::Udiv, a, b)
     }
     #[inline(never)]
     fn sdiv(&self, a: u64, b: u64) -> u64 {
-        self.compute(Operation::Sdiv, |d| divide::quotient_signed::<_, 64>(d, &a, &b))
+        self.of_two(Operation::Sdiv, a, b)
     }
     #[inline(never)]
     fn and(&self, a: u64, b: u64) -> u64 {
-        self.compute(Operation::And, |d| d.bit(CellId::And, [&a, &b]))
+        self.of_two(Operation::And, a, b)
     }
     #[inline(never)]
     fn or(&self, a: u64, b: u64) -> u64 {
-        self.compute(Operation::Or, |d| d.bit(CellId::Or, [&a, &b]))
+        self.of_two(Operation::Or, a, b)
     }
     #[inline(never)]
     fn xor(&self, a: u64, b: u64) -> u64 {
-        self.compute(Operation::Xor, |d| d.bit(CellId::Xor, [&a, &b]))
+        self.of_two(Operation::Xor, a, b)
     }
     #[inline(never)]
     fn not(&self, a: u64) -> u64 {
-        self.compute(Operation::Not, |d| d.not(&a))
+        self.of_one(Operation::Not, a)
     }
     #[inline(never)]
     fn shl(&self, a: u64, n: u64) -> u64 {
-        self.shift::<64>(Operation::Shl, Kind::Left, a, n)
+        self.of_two(Operation::Shl, a, n)
     }
     #[inline(never)]
     fn lshr(&self, a: u64, n: u64) -> u64 {
-        self.shift::<64>(Operation::Lshr, Kind::Right, a, n)
+        self.of_two(Operation::Lshr, a, n)
     }
     #[inline(never)]
     fn ashr(&self, a: u64, n: u64) -> u64 {
-        self.shift::<64>(Operation::Ashr, Kind::RightSigned, a, n)
+        self.of_two(Operation::Ashr, a, n)
     }
     #[inline(never)]
     fn ror(&self, a: u64, n: u64) -> u64 {
-        self.shift::<64>(Operation::Ror, Kind::Rotate, a, n)
+        self.of_two(Operation::Ror, a, n)
     }
     #[inline(never)]
     fn ror32(&self, a: u64, n: u64) -> u64 {
-        self.shift::<32>(Operation::Ror32, Kind::Rotate, a, n)
+        self.of_two(Operation::Ror32, a, n)
     }
     #[inline(never)]
     fn clz(&self, a: u64) -> u64 {
-        self.compute(Operation::Clz, |d| count::leading_zeros::<_, 64>(d, &a))
+        self.of_one(Operation::Clz, a)
     }
     #[inline(never)]
     fn rbit(&self, a: u64) -> u64 {
-        self.compute(Operation::Rbit, |d| d.reverse(&a))
+        self.of_one(Operation::Rbit, a)
     }
     #[inline(never)]
     fn popcount(&self, a: u64) -> u64 {
-        self.compute(Operation::Popcount, |d| count::ones::<_, 64>(d, &a))
+        self.of_one(Operation::Popcount, a)
     }
     #[inline(never)]
     fn eq(&self, a: u64, b: u64) -> bool {
-        is_set(self.compute(Operation::Eq, |d| compare::equal::<_, 64>(d, &a, &b)))
+        self.says(Operation::Eq, a, b)
     }
     #[inline(never)]
     fn ltu(&self, a: u64, b: u64) -> bool {
-        is_set(self.compute(Operation::Ltu, |d| compare::less::<_, 64>(d, &a, &b)))
+        self.says(Operation::Ltu, a, b)
     }
     #[inline(never)]
     fn lts(&self, a: u64, b: u64) -> bool {
-        is_set(self.compute(Operation::Lts, |d| compare::less_signed::<_, 64>(d, &a, &b)))
+        self.says(Operation::Lts, a, b)
     }
 }

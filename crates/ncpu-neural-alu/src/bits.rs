@@ -4,18 +4,43 @@ use crate::cell::CellId;
 use crate::domain::Domain;
 use crate::schedule::{Cells, Registers};
 
-/// The domain of the machine: every cell is its network's arithmetic, 64 instances at a time.
-pub struct Bits<'a> {
+/// What evaluates networks.
+pub trait Evaluate {
+    /// Evaluates a cell's network at 64 positions.
+    fn evaluate<const I: usize, const O: usize>(&self, cell: CellId, inputs: [u64; I]) -> [u64; O];
+}
+
+/// Networks evaluated in additions of planes.
+pub struct BitSliced<'a> {
     cells: &'a Cells,
-    registers: &'a Registers,
+    registers: Registers,
+}
+
+impl<'a> BitSliced<'a> {
+    /// An evaluator of the networks in `cells`, with room for their sums.
+    pub fn new(cells: &'a Cells) -> BitSliced<'a> {
+        BitSliced { cells, registers: Registers::default() }
+    }
+}
+
+impl Evaluate for BitSliced<'_> {
+    #[inline(always)]
+    fn evaluate<const I: usize, const O: usize>(&self, cell: CellId, inputs: [u64; I]) -> [u64; O] {
+        self.cells.evaluate(cell, &self.registers, inputs)
+    }
+}
+
+/// The domain of the machine: every cell is its network's arithmetic, 64 instances at a time.
+pub struct Bits<'a, E> {
+    evaluator: &'a E,
     evaluated: u64,
 }
 
-impl<'a> Bits<'a> {
-    /// Planes for the networks in `cells`, with room for their sums.
+impl<'a, E: Evaluate> Bits<'a, E> {
+    /// Planes for the networks of an evaluator.
     #[inline(always)]
-    pub fn new(cells: &'a Cells, registers: &'a Registers) -> Bits<'a> {
-        Bits { cells, registers, evaluated: 0 }
+    pub fn new(evaluator: &'a E) -> Bits<'a, E> {
+        Bits { evaluator, evaluated: 0 }
     }
 
     /// How many planes of cells were evaluated.
@@ -25,7 +50,7 @@ impl<'a> Bits<'a> {
     }
 }
 
-impl Domain for Bits<'_> {
+impl<E: Evaluate> Domain for Bits<'_, E> {
     type Plane = u64;
 
     #[inline(always)]
@@ -35,7 +60,7 @@ impl Domain for Bits<'_> {
         inputs: [&u64; I],
     ) -> [u64; O] {
         self.evaluated += 1;
-        self.cells.evaluate(cell, self.registers, inputs.map(|plane| *plane))
+        self.evaluator.evaluate(cell, inputs.map(|plane| *plane))
     }
 
     #[inline(always)]

@@ -30,8 +30,8 @@ pub mod network;
 pub mod schedule;
 pub mod shift;
 
-pub use alu::{NeuralAlu, Operation};
-pub use bits::Bits;
+pub use alu::{NeuralAlu, Operation, Tallies};
+pub use bits::{BitSliced, Bits};
 pub use cell::CellId;
 pub use domain::Domain;
 pub use network::Network;

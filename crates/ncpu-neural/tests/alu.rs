@@ -83,9 +83,9 @@ fn results_are_counted_by_what_gave_them() {
         alu.add(a, 1);
         alu.rbit(a);
     }
-    let (add, rbit) = (alu.tally(Operation::Add), alu.tally(Operation::Rbit));
+    let (add, rbit) = (alu.tallies().of(Operation::Add), alu.tallies().of(Operation::Rbit));
     assert_eq!((add.asked, add.by_network, add.by_wiring), (3, 3, 0));
     assert_eq!((rbit.asked, rbit.by_network, rbit.by_wiring), (3, 0, 3));
     // Half adders, six levels of carries, and the sum: eight evaluations for each addition.
-    assert_eq!(alu.evaluated(), 3 * 8);
+    assert_eq!(alu.tallies().evaluated, 3 * 8);
 }

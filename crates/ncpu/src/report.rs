@@ -7,7 +7,7 @@ use ncpu_engine::batch::DeviceFigures;
 use ncpu_linux::Kernel;
 use ncpu_neural::weights::Certificate;
 use ncpu_neural_alu::alu::Tally;
-use ncpu_neural_alu::{NeuralAlu, Operation};
+use ncpu_neural_alu::{Operation, Tallies};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -122,9 +122,9 @@ impl NeuralFigures {
     }
 
     /// Adds what a unit has computed.
-    pub(crate) fn add(&mut self, alu: &NeuralAlu<'_>) {
+    pub(crate) fn add(&mut self, tallies: &Tallies) {
         for &operation in Operation::ALL {
-            let Tally { asked, by_network, by_wiring } = alu.tally(operation);
+            let Tally { asked, by_network, by_wiring } = tallies.of(operation);
             if by_network > 0 {
                 *self.results.entry(operation.name()).or_default() += by_network;
             }
@@ -132,7 +132,7 @@ impl NeuralFigures {
             self.by_wiring += by_wiring;
             self.by_native_arithmetic += asked - by_network - by_wiring;
         }
-        self.cell_evaluations += alu.evaluated();
+        self.cell_evaluations += tallies.evaluated;
     }
 }
 

@@ -7,9 +7,8 @@ use super::reference::Plain;
 use super::symbolic::{Plane, Space};
 use ncpu_alu::{Alu, NativeAlu};
 use ncpu_neural_alu::domain::Domain;
-use ncpu_neural_alu::schedule::Registers;
 use ncpu_neural_alu::shift::{Kind, shift};
-use ncpu_neural_alu::{Bits, Cells, NeuralAlu, adder, compare, count, divide, multiply};
+use ncpu_neural_alu::{BitSliced, Bits, Cells, NeuralAlu, adder, compare, count, divide, multiply};
 
 /// How many operands of 64 bits.
 const SAMPLES: u64 = 20_000;
@@ -20,8 +19,8 @@ fn refuted(name: &'static str, a: u64, b: u64, found: u64, expected: u64) -> Res
 
 /// All operands of 8 bits through the networks. Gives the number of results.
 pub(super) fn eight_bits(cells: &Cells) -> Result<u64, Refuted> {
-    let registers = Registers::default();
-    let d = &mut Bits::new(cells, &registers);
+    let evaluator = BitSliced::new(cells);
+    let d = &mut Bits::new(&evaluator);
     let mut results = 0;
     for (a, b) in (0..=u8::MAX).flat_map(|a| (0..=u8::MAX).map(move |b| (a, b))) {
         let (x, y) = (u64::from(a), u64::from(b));
@@ -140,8 +139,8 @@ pub(super) fn sixty_four_bits(cells: &Cells) -> Result<u64, Refuted> {
 /// The wiring of the machine's planes beside that of planes of diagrams, for planes with one position set,
 /// with all but one, and random ones.
 pub(super) fn wiring(cells: &Cells) -> Result<u64, Refuted> {
-    let registers = Registers::default();
-    let (machine, mut symbolic) = (&mut Bits::new(cells, &registers), &Space::new(&[]));
+    let evaluator = BitSliced::new(cells);
+    let (machine, mut symbolic) = (&mut Bits::new(&evaluator), &Space::new(&[]));
     let ones = (0..64).map(|position| (1u64 << position, !(1u64 << position)));
     let mut results = 0;
     for (a, b) in ones.chain(operands().take(200)) {

@@ -142,7 +142,7 @@ impl Engine for Neural {
     ) -> anyhow::Result<Ending> {
         let alu = NeuralAlu::new(&self.networks.cells);
         let ending = on_host(machine, &alu, is_live, host, folders, rules, &mut self.lifted_pages);
-        self.figures.add(&alu);
+        self.figures.add(&alu.tallies());
         Ok(ending)
     }
 
