@@ -46,6 +46,14 @@ impl Ptx {
         optimization: 1,
     };
 
+    /// The interpreter with arithmetic by networks: `ncpu-gpu-kernel` with its feature `neural`.
+    pub const NEURAL: Ptx = Ptx {
+        name: "neural",
+        text: Text::Xz(include_bytes!("../ptx/neural.ptx.xz")),
+        max_registers: None,
+        optimization: 4,
+    };
+
     /// Everything else of the machine: `ncpu-gpu-kernel` with its feature `service`.
     pub const SERVICE: Ptx = Ptx {
         name: "service",

@@ -5,6 +5,7 @@
 //! done next. Whatever the host reads or writes has a fixed layout (`repr(C)`), for the host and the
 //! GPU have different compilers.
 
+use crate::packed::PackedNetworks;
 use core::sync::atomic::AtomicU32;
 use ncpu_linux::{Kernel, Layout, rom::Rom};
 use ncpu_machine::code::{CodeCache, CodeSource, CodeStore, Draft, Lookup};
@@ -13,6 +14,7 @@ use ncpu_machine::{
     BlockState, Core, FramePool, LaneFrameState, LaneFrames, LaneWords, Outcome, PAGE_SIZE,
     SPREAD_SHIFT,
 };
+use ncpu_neural_alu::Tallies;
 
 /// Lanes of a warp.
 pub const WARP: u32 = 1 << SPREAD_SHIFT;
@@ -213,6 +215,10 @@ pub struct Batch {
     pub block_state: *const BlockState,
     /// Lifted code.
     pub store: *const CodeStore,
+    /// Networks for arithmetic; null if it is the GPU's own.
+    pub networks: *const PackedNetworks,
+    /// What they have computed for each lane.
+    pub tallies: *mut Tallies,
     /// [`LIFTS`] pages that wait to be lifted.
     pub lifts: *mut Lift,
     /// As many drafts.

@@ -1,24 +1,26 @@
 //! Entry points: what each thread of a launch does.
 //!
-//! Each takes the address of the [`Batch`] and is launched with at least as many threads as there is
-//! work for; threads beyond that do nothing.
+//! Each takes the address of a record, of the [`Batch`] unless it says otherwise, and is launched with at
+//! least as many threads as there is work for; threads beyond that do nothing.
 
 use crate::batch::{Batch, LIFTS, state};
-use crate::{execute, forking, lifting, serving};
+use crate::neural::Chains;
+use crate::{execute, forking, lifting, neural, serving};
+use ncpu_alu::NativeAlu;
 
 macro_rules! entries {
-    ($($(#[doc = $doc:literal])* $name:ident $feature:literal |$batch:ident, $thread:ident| $body:expr;)*) => {
+    ($($(#[doc = $doc:literal])* $name:ident $feature:literal |$record:ident: $type:ty, $thread:ident| $body:expr;)*) => {
         $(
             $(#[doc = $doc])*
             ///
             /// # Safety
-            /// The batch must be complete and used by nothing else; see [`crate::entry`].
+            /// The record must be complete and used by nothing else; see [`crate::entry`].
             #[cfg(all(target_arch = "nvptx64", feature = $feature))]
             #[unsafe(no_mangle)]
-            pub unsafe extern "ptx-kernel" fn $name(batch: *const Batch) {
+            pub unsafe extern "ptx-kernel" fn $name(record: *const $type) {
                 // SAFETY: the caller's promise.
                 unsafe {
-                    let ($batch, $thread) = (&*batch, this_thread());
+                    let ($record, $thread) = (&*record, this_thread());
                     $body
                 }
             }
@@ -28,13 +30,13 @@ macro_rules! entries {
         /// name.
         ///
         /// # Safety
-        /// The batch must be complete and used by nothing else meanwhile.
-        pub unsafe fn call(name: &str, batch: *const Batch, thread: u32) -> bool {
+        /// The record must be the entry point's, complete, and used by nothing else meanwhile.
+        pub unsafe fn call(name: &str, record: *const (), thread: u32) -> bool {
             match name {
                 $(stringify!($name) => {
                     // SAFETY: the caller's promise.
                     unsafe {
-                        let ($batch, $thread) = (&*batch, thread);
+                        let ($record, $thread) = (&*record.cast::<$type>(), thread);
                         $body
                     }
                 })*
@@ -56,75 +58,79 @@ fn this_thread() -> u32 {
 
 entries! {
     /// Every lane executes.
-    ncpu_execute "run" |batch, thread| {
+    ncpu_execute "run" |batch: Batch, thread| {
         if let Some(lane) = batch.lane_of(thread) {
-            execute::execute::<_, true>(batch, lane, state::RUN, &mut ());
+            execute::execute::<_, _, true>(batch, lane, state::RUN, &NativeAlu, &mut ());
         }
     };
     /// Every lane executes, none waits for another: for warps of one lane.
-    ncpu_execute_alone "alone" |batch, thread| {
+    ncpu_execute_alone "alone" |batch: Batch, thread| {
         if let Some(lane) = batch.lane_of(thread) {
-            execute::execute::<_, false>(batch, lane, state::RUN, &mut ());
+            execute::execute::<_, _, false>(batch, lane, state::RUN, &NativeAlu, &mut ());
         }
     };
     /// Every lane that is near its limit executes, and stops there, wherever that is.
-    ncpu_execute_exactly "exact" |batch, thread| {
+    ncpu_execute_exactly "exact" |batch: Batch, thread| {
         if let Some(lane) = batch.lane_of(thread) {
             execute::execute_exactly(batch, lane);
         }
     };
+    /// Every lane executes, exactly where it is near its limit, with arithmetic by networks.
+    ncpu_execute_neural "neural" |batch: Batch, thread| neural::execute(batch, thread);
+    /// Chains of results of networks; takes the address of [`Chains`].
+    ncpu_neural_chain "neural" |chains: Chains, thread| neural::chain(chains, thread);
     /// Every lane that waits is served.
-    ncpu_serve "service" |batch, thread| {
+    ncpu_serve "service" |batch: Batch, thread| {
         if let Some(lane) = batch.served_by(thread) {
             serving::serve(batch, lane);
         }
     };
     /// Chosen lanes go on, as their output has been taken.
-    ncpu_resume "service" |batch, thread| serving::resume(batch, thread);
+    ncpu_resume "service" |batch: Batch, thread| serving::resume(batch, thread);
     /// Chosen lanes are told to stop at once.
-    ncpu_cut "service" |batch, thread| serving::cut(batch, thread);
+    ncpu_cut "service" |batch: Batch, thread| serving::cut(batch, thread);
     /// First step of lifting.
-    ncpu_lift_decode "service" |batch, thread| {
+    ncpu_lift_decode "service" |batch: Batch, thread| {
         if thread < lifting::WORD_THREADS {
             lifting::decode(batch, thread);
         }
     };
     /// Second step of lifting.
-    ncpu_lift_place "service" |batch, page| {
+    ncpu_lift_place "service" |batch: Batch, page| {
         if page < LIFTS {
             lifting::place(batch, page);
         }
     };
     /// Third step of lifting.
-    ncpu_lift_emit "service" |batch, thread| {
+    ncpu_lift_emit "service" |batch: Batch, thread| {
         if thread < lifting::WORD_THREADS {
             lifting::emit(batch, thread);
         }
     };
     /// Last step of lifting.
-    ncpu_lift_end "service" |batch, page| {
+    ncpu_lift_end "service" |batch: Batch, page| {
         if page < LIFTS {
             lifting::end(batch, page);
         }
     };
     /// All lifted code is dropped.
-    ncpu_lift_clear "service" |batch, thread| {
+    ncpu_lift_clear "service" |batch: Batch, thread| {
         if thread == 0 {
             lifting::clear(batch);
         }
     };
     /// Every lane forgets what code is where.
-    ncpu_lift_forget "service" |batch, lane| {
+    ncpu_lift_forget "service" |batch: Batch, lane| {
         if lane < batch.lanes {
             lifting::forget(batch, lane);
         }
     };
     /// Chosen lanes become forks of the template.
-    ncpu_fork "service" |batch, thread| forking::fork(batch, thread);
+    ncpu_fork "service" |batch: Batch, thread| forking::fork(batch, thread);
     /// Chosen lanes are bound to their new memory.
-    ncpu_bind "service" |batch, thread| forking::bind(batch, thread);
+    ncpu_bind "service" |batch: Batch, thread| forking::bind(batch, thread);
     /// State hashes of chosen lanes.
-    ncpu_hash "service" |batch, thread| forking::hash(batch, thread);
+    ncpu_hash "service" |batch: Batch, thread| forking::hash(batch, thread);
     /// Pages of a lane, for the host.
-    ncpu_gather "service" |batch, thread| forking::gather(batch, thread);
+    ncpu_gather "service" |batch: Batch, thread| forking::gather(batch, thread);
 }

@@ -3,7 +3,7 @@
 use crate::batch::{Batch, LIFTS, state};
 use crate::exit;
 use core::sync::atomic::{AtomicU32, Ordering};
-use ncpu_alu::NativeAlu;
+use ncpu_alu::{Alu, NativeAlu};
 use ncpu_machine::code::CodeSource;
 use ncpu_machine::{Core, Exit, Observer, StopAfter, interpret};
 
@@ -18,7 +18,8 @@ pub unsafe fn execute_exactly(batch: &Batch, lane: u32) {
     unsafe {
         let record = batch.record(lane);
         let left = record.limit.saturating_sub(record.total + record.retired);
-        execute::<_, false>(batch, lane, state::EXACT, &mut StopAfter(left));
+        let observer = &mut StopAfter(left);
+        execute::<_, _, false>(batch, lane, state::EXACT, &NativeAlu, observer);
     }
 }
 
@@ -29,10 +30,11 @@ pub unsafe fn execute_exactly(batch: &Batch, lane: u32) {
 /// The batch must be complete, and no other thread may use the lane. With `MEET`, all lanes of a warp must
 /// do this at the same time.
 #[inline(always)]
-pub unsafe fn execute<O: Observer, const MEET: bool>(
+pub unsafe fn execute<A: Alu, O: Observer, const MEET: bool>(
     batch: &Batch,
     lane: u32,
     wanted: u32,
+    alu: &A,
     observer: &mut O,
 ) {
     // SAFETY: the caller's promise. The registers are copied, as a lane's own memory is faster.
@@ -55,7 +57,7 @@ pub unsafe fn execute<O: Observer, const MEET: bool>(
         let budget = left.min(u64::from(batch.slice));
         let counter = record.counter + record.retired;
         let outcome = interpret::<_, _, true, MEET>(
-            &mut core, &mut mem, &NativeAlu, observer, budget, counter, active,
+            &mut core, &mut mem, alu, observer, budget, counter, active,
         );
         if !active {
             return;

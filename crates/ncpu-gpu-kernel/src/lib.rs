@@ -9,7 +9,11 @@
 //! For `nvptx64-nvidia-cuda`, the features `run` and `service` choose the entry points: executing gets
 //! a module of its own, for the rest would cost it registers.
 #![no_std]
-#![cfg_attr(target_arch = "nvptx64", feature(abi_ptx, stdarch_nvptx))]
+#![cfg_attr(target_arch = "nvptx64", allow(internal_features))]
+#![cfg_attr(
+    target_arch = "nvptx64",
+    feature(abi_ptx, abi_unadjusted, asm_experimental_arch, link_llvm_intrinsics, stdarch_nvptx)
+)]
 
 pub mod batch;
 pub mod entry;
@@ -17,6 +21,8 @@ pub mod execute;
 pub mod exit;
 pub mod forking;
 pub mod lifting;
+pub mod neural;
+pub mod packed;
 pub mod serving;
 mod stack;
 

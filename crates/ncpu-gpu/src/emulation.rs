@@ -5,7 +5,7 @@
 #![allow(unsafe_code)]
 
 use ncpu_cuda::{CudaError, Device, Mark, Result};
-use ncpu_gpu_kernel::{Batch, entry};
+use ncpu_gpu_kernel::entry;
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -129,7 +129,7 @@ impl Device for Emulation {
         _block: u32,
         parameter: u64,
     ) -> Result<()> {
-        self.check(parameter, size_of::<Batch>());
+        self.check(parameter, 1);
         for thread in 0..threads {
             // SAFETY: the caller's promise; threads run one after the other.
             let known = unsafe { entry::call(entry, pointer(parameter).cast(), thread) };

@@ -7,11 +7,13 @@ use ncpu_cuda::{Device, Mark};
 use ncpu_engine::batch::DeviceFigures;
 use ncpu_engine::{Machine, Pool};
 use ncpu_gpu_kernel::batch::{LIFTS, WARP, state};
+use ncpu_gpu_kernel::packed::PackedNetworks;
 use ncpu_gpu_kernel::{Batch, Exchange, Lane, Lift, Round, lifting};
 use ncpu_linux::Layout;
 use ncpu_machine::code::{CodeStore, DirectoryEntry, Draft, Lookup};
 use ncpu_machine::mem::{Page, Tlb};
 use ncpu_machine::{BlockState, PAGE_SIZE};
+use ncpu_neural_alu::Tallies;
 use ncpu_uop::Uop;
 use std::mem::offset_of;
 use std::ptr;
@@ -60,6 +62,10 @@ unsafe impl Plain for BlockState {}
 unsafe impl Plain for CodeStore {}
 // SAFETY: integers only.
 unsafe impl Plain for Exchange {}
+// SAFETY: integers only.
+unsafe impl Plain for PackedNetworks {}
+// SAFETY: integers only.
+unsafe impl Plain for Tallies {}
 
 fn pointer<T>(address: u64) -> *mut T {
     ptr::without_provenance_mut(address as usize)
@@ -268,6 +274,8 @@ impl<D: Device> Lanes<D> {
             block_memory: pointer(this.alloc(blocks * block_bytes)?),
             block_state: pointer(this.put(BlockState::new(blocks as u32).bytes())?),
             store: pointer(this.put(store.bytes())?),
+            networks: ptr::null(),
+            tallies: ptr::null_mut(),
             lifts: pointer(this.alloc(room(LIFTS.into(), size_of::<Lift>()))?),
             drafts: pointer(this.alloc(room(LIFTS.into(), size_of::<Draft>()))?),
             round: pointer(this.alloc(size_of::<Round>() as u64)?),
@@ -285,6 +293,31 @@ impl<D: Device> Lanes<D> {
         this.send()?;
         this.launch("ncpu_lift_forget", lanes)?;
         Ok(this)
+    }
+
+    /// Has networks do the arithmetic from now on. The device must have the modules of
+    /// [`crate::open_neural`].
+    ///
+    /// # Errors
+    /// When there is not enough memory, or a call of the driver fails.
+    pub fn use_networks(&mut self, networks: &PackedNetworks) -> Result<()> {
+        self.record.networks = pointer(self.put(networks.bytes())?);
+        let bytes = u64::from(self.lanes) * size_of::<Tallies>() as u64;
+        self.record.tallies = pointer(self.alloc(bytes)?);
+        self.send()
+    }
+
+    /// What networks have computed for a lane; nothing without networks.
+    ///
+    /// # Errors
+    /// When a call of the driver fails.
+    pub fn tallies(&self, lane: u32) -> Result<Tallies> {
+        let mut tallies = Tallies::default();
+        if !self.record.tallies.is_null() {
+            let at = self.record.tallies.addr() + lane as usize * size_of::<Tallies>();
+            self.device.download(at as u64, tallies.bytes_mut())?;
+        }
+        Ok(tallies)
     }
 
     fn alloc(&mut self, bytes: u64) -> Result<u64> {
@@ -400,13 +433,8 @@ impl<D: Device> Lanes<D> {
         }
         let at = self.record.round.addr() as u64;
         self.device.fill(at, 0, size_of::<Round>() as u64)?;
-        let threads = self.record.threads();
         let start = self.device.mark()?;
-        let execute = if self.record.width == 1 { "ncpu_execute_alone" } else { "ncpu_execute" };
-        self.launch(execute, threads)?;
-        if self.exact {
-            self.launch("ncpu_execute_exactly", threads)?;
-        }
+        self.execute()?;
         let executed = self.device.mark()?;
         self.launch("ncpu_serve", self.record.servers * WARP)?;
         let served = self.device.mark()?;
@@ -435,6 +463,19 @@ impl<D: Device> Lanes<D> {
             self.drop_code()?;
         }
         Ok((round, spent))
+    }
+
+    fn execute(&self) -> Result<()> {
+        if !self.record.networks.is_null() {
+            return self.launch("ncpu_execute_neural", self.lanes * WARP);
+        }
+        let threads = self.record.threads();
+        let execute = if self.record.width == 1 { "ncpu_execute_alone" } else { "ncpu_execute" };
+        self.launch(execute, threads)?;
+        if self.exact {
+            self.launch("ncpu_execute_exactly", threads)?;
+        }
+        Ok(())
     }
 
     fn between(&self, from: Mark, to: Mark) -> Result<Duration> {

@@ -13,6 +13,18 @@ const RUN_REGISTERS: u32 = 64;
 /// When there is no driver or no card, either is too old, or a call of the driver fails.
 pub fn open() -> Result<Cuda, CudaError> {
     let run = Ptx { max_registers: Some(RUN_REGISTERS), ..Ptx::RUN };
+    open_with(&[run, Ptx::ALONE, Ptx::SERVICE, Ptx::EXACT])
+}
+
+/// As [`open`], with the modules of machines whose arithmetic is that of networks.
+///
+/// # Errors
+/// As for [`open`].
+pub fn open_neural() -> Result<Cuda, CudaError> {
+    open_with(&[Ptx::NEURAL, Ptx::SERVICE])
+}
+
+fn open_with(modules: &[Ptx]) -> Result<Cuda, CudaError> {
     let options = Options { stack_bytes: Some(STACK_BYTES), ..Options::default() };
-    Cuda::open(0, &[run, Ptx::ALONE, Ptx::SERVICE, Ptx::EXACT], &options)
+    Cuda::open(0, modules, &options)
 }

@@ -9,11 +9,13 @@ use ncpu_cuda::Device;
 use ncpu_engine::batch::DeviceFigures;
 use ncpu_engine::{Driven, Fault, Folders, Machine, Status};
 use ncpu_gpu_kernel::batch::{state, stop};
+use ncpu_gpu_kernel::packed::PackedNetworks;
 use ncpu_gpu_kernel::serving::{INPUT_BLOCK, OUTPUT_HEADER};
 use ncpu_gpu_kernel::{Exchange, Lane, exit, serving};
 use ncpu_linux::Stop;
 use ncpu_linux::tty::console;
 use ncpu_machine::{Exit, Outcome};
+use ncpu_neural_alu::Tallies;
 use std::time::{Duration, Instant};
 
 /// The lane that the machine is.
@@ -94,6 +96,22 @@ impl<D: Device> GpuMachine<D> {
             waiting: 0,
             pace: Pace::new(),
         })
+    }
+
+    /// Has networks do the arithmetic from now on; see [`Lanes::use_networks`].
+    ///
+    /// # Errors
+    /// As for [`Lanes::use_networks`].
+    pub fn use_networks(&mut self, networks: &PackedNetworks) -> Result<()> {
+        self.lanes.use_networks(networks)
+    }
+
+    /// What networks have computed so far.
+    ///
+    /// # Errors
+    /// When a call of the driver fails.
+    pub fn tallies(&self) -> Result<Tallies> {
+        self.lanes.tallies(LANE)
     }
 
     /// What the device has done so far.

@@ -35,6 +35,15 @@ macro_rules! operations {
             /// All of them.
             pub const ALL: &[Operation] = &[$(Operation::$id,)*];
 
+            /// The one with this number.
+            #[inline(always)]
+            pub const fn from_number(number: u32) -> Option<Operation> {
+                $(if number == Operation::$id as u32 {
+                    return Some(Operation::$id);
+                })*
+                None
+            }
+
             /// Its name in reports.
             pub const fn name(self) -> &'static str {
                 match self {

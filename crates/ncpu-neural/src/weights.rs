@@ -126,9 +126,11 @@ pub struct Weights {
     pub cards: Vec<Card>,
 }
 
-/// Networks that a certificate is about, ready to be evaluated.
+/// Networks that a certificate is about.
 pub struct Certified {
-    /// The networks.
+    /// The networks, in the order of [`CellId::ALL`].
+    pub networks: Box<[Network; CellId::COUNT]>,
+    /// The same, ready to be evaluated.
     pub cells: Box<Cells>,
     /// What was proved of them.
     pub certificate: Certificate,
@@ -336,7 +338,7 @@ impl Weights {
             command: train_command(folder),
             source,
         })?;
-        Ok(Certified { cells, certificate })
+        Ok(Certified { networks: weights.networks, cells, certificate })
     }
 
     /// The networks as they are evaluated; `folder` is for errors.

@@ -46,10 +46,15 @@ struct Module {
     entries: &'static [&'static str],
 }
 
-const MODULES: [Module; 4] = [
+const MODULES: [Module; 5] = [
     Module { name: "run", flags: &["-Copt-level=3"], entries: &["ncpu_execute"] },
     Module { name: "alone", flags: &["-Copt-level=3"], entries: &["ncpu_execute_alone"] },
     Module { name: "exact", flags: &["-Copt-level=3"], entries: &["ncpu_execute_exactly"] },
+    Module {
+        name: "neural",
+        flags: &["-Copt-level=3"],
+        entries: &["ncpu_execute_neural", "ncpu_neural_chain"],
+    },
     Module {
         name: "service",
         flags: &["-Copt-level=s", "-Cllvm-args=-inline-threshold=2"],

@@ -3,14 +3,15 @@
 use crate::cli::{self, AluKind, Execution};
 use crate::neural;
 use crate::report::NeuralFigures;
-use anyhow::ensure;
 use ncpu_alu::{Alu, NativeAlu};
 use ncpu_cuda::Device;
 use ncpu_engine::batch::DeviceFigures;
 use ncpu_engine::{Ending, Folders, Host, Machine, Reason, Rules, drive};
 use ncpu_gpu::{Emulation, GpuMachine};
+use ncpu_gpu_kernel::packed::PackedNetworks;
 use ncpu_linux::tty::console;
 use ncpu_neural::Certified;
+use ncpu_neural::weights::Certificate;
 use ncpu_neural_alu::NeuralAlu;
 
 /// Runs one machine, in one drive or several.
@@ -46,19 +47,23 @@ pub(crate) trait Engine {
 
 /// Opens an engine for one machine.
 pub(crate) fn open(execution: &Execution) -> anyhow::Result<Box<dyn Engine>> {
-    if execution.alu == AluKind::Neural {
-        ensure!(
-            matches!(execution.engine, cli::Engine::Cpu | cli::Engine::Auto),
-            "--alu neural runs on the processor: use it with --engine cpu, or a GPU with --alu native"
-        );
-        let networks = neural::open(&execution.weights)?;
-        let figures = NeuralFigures::new(&networks.certificate);
-        return Ok(Box::new(Neural { networks, figures, lifted_pages: 0 }));
-    }
-    Ok(match execution.engine {
-        cli::Engine::Cpu | cli::Engine::Auto => Box::new(Cpu { lifted_pages: 0 }),
-        cli::Engine::Gpu => Box::new(Gpu::new("gpu", ncpu_gpu::open()?)),
-        cli::Engine::GpuEmulated => Box::new(Gpu::new("gpu-emulated", Emulation::default())),
+    let networks = match execution.alu {
+        AluKind::Neural => Some(neural::open(&execution.weights)?),
+        _ => None,
+    };
+    Ok(match (execution.engine, networks) {
+        (cli::Engine::Cpu | cli::Engine::Auto, None) => Box::new(Cpu { lifted_pages: 0 }),
+        (cli::Engine::Cpu | cli::Engine::Auto, Some(networks)) => {
+            let figures = NeuralFigures::new(&networks.certificate);
+            Box::new(Neural { networks, figures, lifted_pages: 0 })
+        }
+        (cli::Engine::Gpu, None) => Box::new(Gpu::new("gpu", ncpu_gpu::open()?, None)?),
+        (cli::Engine::Gpu, networks) => {
+            Box::new(Gpu::new("gpu", ncpu_gpu::open_neural()?, networks)?)
+        }
+        (cli::Engine::GpuEmulated, networks) => {
+            Box::new(Gpu::new("gpu-emulated", Emulation::default(), networks)?)
+        }
     })
 }
 
@@ -165,11 +170,17 @@ struct Gpu<D: Device> {
     /// Until the machine has it.
     device: Option<D>,
     machine: Option<GpuMachine<D>>,
+    networks: Option<(Box<PackedNetworks>, Certificate)>,
 }
 
 impl<D: Device> Gpu<D> {
-    fn new(name: &'static str, device: D) -> Gpu<D> {
-        Gpu { name, device: Some(device), machine: None }
+    fn new(name: &'static str, device: D, networks: Option<Certified>) -> anyhow::Result<Gpu<D>> {
+        let pack = |networks: Certified| -> anyhow::Result<_> {
+            let packed = Box::new(PackedNetworks::new(&networks.networks)?);
+            Ok((packed, networks.certificate))
+        };
+        let networks = networks.map(pack).transpose()?;
+        Ok(Gpu { name, device: Some(device), machine: None, networks })
     }
 }
 
@@ -187,7 +198,11 @@ impl<D: Device> Engine for Gpu<D> {
         rules: Rules,
     ) -> anyhow::Result<Ending> {
         if let Some(device) = self.device.take() {
-            self.machine = Some(GpuMachine::new(device, machine, is_live)?);
+            let mut gpu = GpuMachine::new(device, machine, is_live)?;
+            if let Some((networks, _)) = &self.networks {
+                gpu.use_networks(networks)?;
+            }
+            self.machine = Some(gpu);
         }
         let Some(gpu) = &mut self.machine else {
             anyhow::bail!("the machine could not be put onto the GPU before");
@@ -209,5 +224,15 @@ impl<D: Device> Engine for Gpu<D> {
 
     fn gpu(&self) -> Option<DeviceFigures> {
         self.machine.as_ref().map(GpuMachine::figures)
+    }
+
+    fn neural(&self) -> Option<NeuralFigures> {
+        let (_, certificate) = self.networks.as_ref()?;
+        let mut figures = NeuralFigures::new(certificate);
+        // A GPU that has failed is reported elsewhere.
+        if let Some(Ok(tallies)) = self.machine.as_ref().map(GpuMachine::tallies) {
+            figures.add(&tallies);
+        }
+        Some(figures)
     }
 }

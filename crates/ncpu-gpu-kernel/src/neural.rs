@@ -1,0 +1,203 @@
+//! Machines whose arithmetic is that of networks: a warp for each.
+//!
+//! The warp's first thread executes the machine. Whenever it needs a result, all threads of the warp
+//! compute it together: each evaluates a cell's network at two of a plane's 64 positions, and votes put
+//! the outputs together to planes. The other threads wait for that and do nothing else.
+//!
+//! Where many results are wanted that do not depend on each other, a thread alone computes each, with
+//! networks evaluated in additions of planes ([`ncpu_neural_alu::schedule`]).
+
+use crate::batch::{Batch, WARP, state};
+use crate::execute;
+use crate::packed::PackedNetworks;
+use ncpu_machine::StopAfter;
+use ncpu_neural_alu::alu::Compute;
+use ncpu_neural_alu::bits::Evaluate;
+use ncpu_neural_alu::{BitSliced, CellId, Cells, NeuralAlu, Operation};
+
+/// The command that ends the wait of a warp's other threads. Others are numbers of operations.
+const END: u32 = u32::MAX;
+
+/// Executes the machine of the thread's warp, as far as its record says.
+///
+/// # Safety
+/// The batch must be complete, with networks, and no other warp may use the machine.
+pub unsafe fn execute(batch: &Batch, thread: u32) {
+    let (lane, place) = (thread / WARP, thread % WARP);
+    if lane >= batch.lanes {
+        return;
+    }
+    // SAFETY: the caller's promise; only the first thread touches the machine.
+    unsafe {
+        let networks = &*batch.networks;
+        if place != 0 {
+            wait_for_the_end(networks);
+            return;
+        }
+        let alu = NeuralAlu::with(Together(networks));
+        let record = batch.record(lane);
+        let (wanted, left) = match record.state {
+            state::EXACT => {
+                (state::EXACT, record.limit.saturating_sub(record.total + record.retired))
+            }
+            _ => (state::RUN, u64::MAX),
+        };
+        let observer = &mut StopAfter(left);
+        execute::execute::<_, _, false>(batch, lane, wanted, &alu, observer);
+        (*batch.tallies.add(lane as usize)).add(&alu.tallies());
+        compute(networks, END, 0, 0, 0);
+    }
+}
+
+/// What the threads of a warp but its first do.
+fn wait_for_the_end(networks: &PackedNetworks) {
+    // On the host, one thread does it all.
+    if cfg!(target_arch = "nvptx64") {
+        while compute(networks, END, 0, 0, 0).is_some() {}
+    }
+}
+
+/// Results that all threads of a warp compute, for the first of them.
+struct Together<'n>(&'n PackedNetworks);
+
+impl Compute for Together<'_> {
+    #[inline(always)]
+    fn compute(&self, operation: Operation, a: u64, b: u64, carry: u64) -> ([u64; 2], u64) {
+        // There is always an answer to a command that is no end.
+        compute(self.0, operation as u32, a, b, carry).unwrap_or_default()
+    }
+}
+
+/// Computes a result in all threads of the warp, for what its first thread asks; `None` for the end.
+/// Out of line, so that votes of all threads are the same instruction.
+#[inline(never)]
+fn compute(
+    networks: &PackedNetworks,
+    command: u32,
+    a: u64,
+    b: u64,
+    carry: u64,
+) -> Option<([u64; 2], u64)> {
+    let operation = Operation::from_number(first(command))?;
+    let wide =
+        |value: u64| u64::from(first(value as u32)) | u64::from(first((value >> 32) as u32)) << 32;
+    Some(Positions(networks).compute(operation, wide(a), wide(b), wide(carry)))
+}
+
+/// What the first thread of the warp has.
+#[inline(always)]
+fn first(value: u32) -> u32 {
+    #[cfg(target_arch = "nvptx64")]
+    {
+        unsafe extern "unadjusted" {
+            #[link_name = "llvm.nvvm.shfl.sync.idx.i32"]
+            fn shuffle(lanes: u32, value: u32, from: u32, clamp: u32) -> u32;
+        }
+        // SAFETY: all lanes take part.
+        unsafe { shuffle(u32::MAX, value, 0, WARP - 1) }
+    }
+    #[cfg(not(target_arch = "nvptx64"))]
+    value
+}
+
+/// Networks evaluated by all threads of a warp, each at two positions.
+struct Positions<'n>(&'n PackedNetworks);
+
+impl Evaluate for Positions<'_> {
+    #[inline(always)]
+    fn evaluate<const I: usize, const O: usize>(&self, cell: CellId, inputs: [u64; I]) -> [u64; O] {
+        evaluate(self.0, cell, inputs)
+    }
+}
+
+#[cfg_attr(target_arch = "nvptx64", inline(never))]
+fn evaluate<const I: usize, const O: usize>(
+    networks: &PackedNetworks,
+    cell: CellId,
+    inputs: [u64; I],
+) -> [u64; O] {
+    let cell = networks.cell(cell);
+    let at = |position: u32| {
+        (0..I).fold(0, |bits, input| bits | ((inputs[input] >> position) as u32 & 1) << input)
+    };
+    let outputs = |place: u32| cell.evaluate([at(place), at(place + WARP)], O as u32);
+    #[cfg(target_arch = "nvptx64")]
+    {
+        unsafe extern "unadjusted" {
+            #[link_name = "llvm.nvvm.vote.ballot.sync"]
+            fn ballot(lanes: u32, says: bool) -> u32;
+        }
+        // SAFETY: reading this register has no conditions.
+        let place = unsafe { core::arch::nvptx::_thread_idx_x() } as u32 % WARP;
+        let fired = outputs(place);
+        core::array::from_fn(|output| {
+            // SAFETY: all lanes take part.
+            let [low, high] =
+                fired.map(|bits| unsafe { ballot(u32::MAX, bits >> output & 1 != 0) });
+            u64::from(low) | u64::from(high) << WARP
+        })
+    }
+    #[cfg(not(target_arch = "nvptx64"))]
+    {
+        let mut planes = [0; O];
+        for place in 0..WARP {
+            for (fired, position) in outputs(place).into_iter().zip([place, place + WARP]) {
+                for (output, plane) in planes.iter_mut().enumerate() {
+                    *plane |= u64::from(fired >> output & 1) << position;
+                }
+            }
+        }
+        planes
+    }
+}
+
+/// Results that depend on each other, and how fast they come: the parameter of [`chain`].
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Chains {
+    /// Networks of a thread alone.
+    pub cells: *const Cells,
+    /// Networks of the threads of a warp.
+    pub networks: *const PackedNetworks,
+    /// Number of the [`Operation`].
+    pub operation: u32,
+    /// Results of each chain.
+    pub length: u32,
+    /// Chains.
+    pub count: u32,
+    /// 1 for a warp for each chain, 0 for a thread.
+    pub together: u32,
+    /// First operands; then the last results.
+    pub a: *mut u64,
+    /// Second operands, the same for all results of a chain.
+    pub b: *const u64,
+}
+
+/// Computes `a = a op b` as often as `chains` says, for each of its chains.
+///
+/// # Safety
+/// What `chains` leads to must be as it says, and used by nothing else.
+pub unsafe fn chain(chains: &Chains, thread: u32) {
+    let Some(operation) = Operation::from_number(chains.operation) else { return };
+    let number = if chains.together != 0 { thread / WARP } else { thread } as usize;
+    if number >= chains.count as usize {
+        return;
+    }
+    // SAFETY: the caller's promise. Threads of a warp write the same result.
+    unsafe {
+        let (a, b) = (chains.a.add(number), *chains.b.add(number));
+        let mut result = *a;
+        if chains.together != 0 {
+            let positions = Positions(&*chains.networks);
+            for _ in 0..chains.length {
+                [result, _] = positions.compute(operation, result, b, 0).0;
+            }
+        } else {
+            let alone = BitSliced::new(&*chains.cells);
+            for _ in 0..chains.length {
+                [result, _] = alone.compute(operation, result, b, 0).0;
+            }
+        }
+        *a = result;
+    }
+}
