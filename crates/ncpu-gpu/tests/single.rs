@@ -8,8 +8,13 @@ mod support;
 use ncpu_cuda::{CudaError, Device, Failure, Mark, Result as CudaResult};
 use ncpu_engine::{Folders, Host, Input, Machine, Reason, Rules, drive_machine, state_hash};
 use ncpu_gpu::{Emulation, GpuMachine};
+use ncpu_gpu_kernel::packed::PackedNetworks;
+use ncpu_neural::Weights;
+use ncpu_neural_alu::Operation;
+use ncpu_neural_alu::alu::Tally;
 use std::cell::Cell;
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 use support::{INSTRUCTIONS, PROGRAM, booted, finish, pool, pool_of};
 
@@ -106,6 +111,26 @@ fn a_program_ends_as_on_the_host() {
     assert_eq!(machine.figures().system_calls, 2);
     let (instructions, _, hash) = figures(&mut machine.fetch().unwrap());
     assert_eq!((instructions, hash), (INSTRUCTIONS, expected));
+}
+
+#[test]
+fn networks_give_the_same_state_and_every_result() {
+    let expected = finish(&mut booted(&pool(PROGRAM)));
+    let weights = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/alu");
+    let networks = Weights::certified(&weights).unwrap().networks;
+    let mut machine = uploaded(booted(&pool(PROGRAM)));
+    machine.use_networks(&PackedNetworks::new(&networks).unwrap()).unwrap();
+    let mut host = Tape::new(b"", 1);
+    go_on(&mut machine, &mut host, Rules::default());
+    assert_eq!(host.output, b"hello\n");
+    let (instructions, _, hash) = figures(&mut machine.fetch().unwrap());
+    assert_eq!((instructions, hash), (INSTRUCTIONS, expected));
+    let tallies = machine.tallies().unwrap();
+    for &operation in Operation::ALL {
+        let Tally { asked, by_network, by_wiring } = tallies.of(operation);
+        assert_eq!(asked, by_network + by_wiring, "{}", operation.name());
+    }
+    assert!(tallies.evaluated > 0);
 }
 
 #[test]

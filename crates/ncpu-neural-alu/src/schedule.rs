@@ -53,6 +53,7 @@ impl Registers {
 
 /// A full adder of planes: which registers are added, and where sum and carry go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
 struct Step {
     addends: [u8; 3],
     sum: u8,
@@ -61,14 +62,17 @@ struct Step {
 
 /// The steps of one cell, and where its outputs are.
 #[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
 struct Range {
     first: u16,
     count: u16,
     outputs: [u8; MAX_OUTPUTS],
 }
 
-/// The networks of all cells, ready to be evaluated. Plain data of fixed size.
+/// The networks of all cells, ready to be evaluated. Plain data of fixed size, with the same layout for
+/// every compiler.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub struct Cells {
     steps: [Step; MAX_STEPS],
     ranges: [Range; CellId::COUNT],

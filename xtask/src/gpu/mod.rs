@@ -20,6 +20,7 @@ mod curve;
 mod inputs;
 mod instructions;
 mod lanes;
+mod neural;
 pub(crate) mod pack;
 mod round_trips;
 mod scenarios;
@@ -80,6 +81,7 @@ enum Suite {
     Speed,
     Curve,
     Scenarios,
+    Neural,
 }
 
 impl Suite {
@@ -92,6 +94,7 @@ impl Suite {
             Suite::Speed => speed::run(check, section),
             Suite::Curve => curve::run(check, section),
             Suite::Scenarios => scenarios::run(check, section),
+            Suite::Neural => neural::run(check, section),
         }
     }
 }
@@ -124,6 +127,8 @@ struct Check {
     ncpu: PathBuf,
     differential: PathBuf,
     forking: PathBuf,
+    neural: PathBuf,
+    weights: PathBuf,
     qemu: PathBuf,
     programs: PathBuf,
     rootfs: PathBuf,
@@ -151,6 +156,8 @@ impl Check {
             ncpu: found(&args.ncpu, "ncpu"),
             differential: found(&args.differential, "differential"),
             forking: folder.join("forking"),
+            neural: folder.join("neural"),
+            weights: folder.join("models/alu"),
             qemu: found(&args.qemu, "qemu-aarch64-static"),
             programs: found(&args.programs, "batch"),
             rootfs: found(&args.rootfs, pack::ROOTFS),

@@ -33,6 +33,9 @@ const UNUSED: &[&str] = &[
     "./usr/share/perl",
 ];
 
+/// Programs that measure the card itself: examples of `ncpu-gpu`.
+const EXAMPLES: [&str; 2] = ["forking", "neural"];
+
 /// Packs everything and says how large it is.
 pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
     let target = match std::env::var_os("CARGO_TARGET_DIR") {
@@ -48,7 +51,9 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
     for name in ["ncpu", "xtask", "differential"] {
         strip(&release.join(name), &out.join(name))?;
     }
-    strip(&release.join("examples/forking"), &out.join("forking"))?;
+    for name in EXAMPLES {
+        strip(&release.join("examples").join(name), &out.join(name))?;
+    }
     runner(&out)?;
     ensure!(
         args.qemu.exists(),
@@ -60,6 +65,7 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
     ensure!(programs.exists(), "{} is missing: cargo xtask batch-programs", programs.display());
     copy_folder(&programs, &out.join("batch"))?;
     copy_folder(&root.join("tests/scenarios"), &out.join("scenarios"))?;
+    copy_folder(&root.join("models"), &out.join("models"))?;
     rootfs(&root.join("guests/rootfs"), &out.join(ROOTFS))?;
     let mut total = 0;
     for entry in fs::read_dir(&out)? {
@@ -76,7 +82,7 @@ fn build(root: &Path) -> Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     for arguments in [
         &["-p", "ncpu", "-p", "xtask", "-p", "differential"][..],
-        &["-p", "ncpu-gpu", "--example", "forking"],
+        &["-p", "ncpu-gpu", "--examples"],
     ] {
         let status = Command::new(&cargo)
             .args(["build", "--release", "--locked"])
