@@ -181,7 +181,8 @@ pub unsafe fn chain(chains: &Chains, thread: u32) {
     let Some(operation) = Operation::from_number(chains.operation) else { return };
     let number = if chains.together != 0 { thread / WARP } else { thread } as usize;
     // On the host, one thread does the work of all.
-    let is_needed = cfg!(target_arch = "nvptx64") || chains.together == 0 || thread % WARP == 0;
+    let is_needed =
+        cfg!(target_arch = "nvptx64") || chains.together == 0 || thread.is_multiple_of(WARP);
     if number >= chains.count as usize || !is_needed {
         return;
     }

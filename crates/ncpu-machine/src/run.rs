@@ -627,7 +627,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                 Op::Clz => d!(alu.clz(a!())),
                 Op::ClzW => d!(alu.clz(a!() << 32 | 1 << 31)),
                 Op::Cls => d!(scalar::leading_sign_bits(alu, a!())),
-                Op::ClsW => d!(scalar::leading_sign_bits(alu, a!() << 32 | 1 << 31).min(31)),
+                Op::ClsW => d!(alu.sub(scalar::leading_sign_bits(alu, sign32(a!())), 32)),
                 Op::Rbit => d!(alu.rbit(a!())),
                 Op::RbitW => d!(alu.rbit(a!()) >> 32),
                 // Byte reversals only move bits to fixed places.
@@ -653,13 +653,13 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                         u.rc as u64
                     };
                 }
-                Op::Cfinv => nzcv ^= 2,
+                Op::Cfinv => nzcv = alu.xor(nzcv, 2),
                 Op::Rmif => {
-                    let taken = alu.ror(a!(), u.rc as u64) & u.imm;
-                    nzcv = nzcv & !u.imm | taken;
+                    let taken = alu.and(alu.ror(a!(), u.rc as u64), u.imm);
+                    nzcv = alu.or(alu.and(nzcv, !u.imm), taken);
                 }
-                Op::Setf8 => nzcv = scalar::set_flags(nzcv, a!(), 8),
-                Op::Setf16 => nzcv = scalar::set_flags(nzcv, a!(), 16),
+                Op::Setf8 => nzcv = scalar::set_flags(alu, nzcv, a!(), 8),
+                Op::Setf16 => nzcv = scalar::set_flags(alu, nzcv, a!(), 16),
                 Op::ReadNzcv => d!(nzcv << 28),
                 Op::WriteNzcv => nzcv = a!() >> 28 & 15,
                 Op::ReadCounter => {

@@ -39,9 +39,8 @@ pub(crate) fn checksum<A: Alu>(alu: &A, sum: u64, value: u64, kind: u8) -> u64 {
 }
 
 /// `SETF8` and `SETF16`: N, Z and V of the low `bits` bits; C is kept (Arm ARM C6.2, SETF8).
-pub(crate) fn set_flags(nzcv: Nzcv, value: u64, bits: u32) -> Nzcv {
-    let n = value >> (bits - 1) & 1;
-    let z = (value & ((1 << bits) - 1) == 0) as u64;
-    let v = (value >> bits ^ value >> (bits - 1)) & 1;
-    n << 3 | z << 2 | nzcv & 2 | v
+pub(crate) fn set_flags<A: Alu>(alu: &A, nzcv: Nzcv, value: u64, bits: u32) -> Nzcv {
+    let [n, above] = [bits - 1, bits].map(|bit| value >> bit & 1);
+    let z = alu.eq(value & ((1 << bits) - 1), 0) as u64;
+    n << 3 | z << 2 | nzcv & 2 | alu.xor(n, above)
 }

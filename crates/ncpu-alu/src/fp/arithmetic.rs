@@ -64,14 +64,14 @@ impl<'a, A: Alu> Fp<'a, A> {
         if let Some(nan) = self.first_nan::<F, 2>([&x, &y]) {
             return nan;
         }
-        y.number.sign ^= subtract;
+        y.number.sign = self.product_sign(y.sign(), subtract);
         match (x.class, y.class) {
             (Class::Infinity, Class::Infinity) if x.sign() != y.sign() => self.invalid::<F>(),
             (Class::Infinity, _) => F::signed(x.sign(), F::INFINITY),
             (_, Class::Infinity) => F::signed(y.sign(), F::INFINITY),
             (Class::Zero, Class::Zero) if x.sign() == y.sign() => F::signed(x.sign(), 0),
             (Class::Zero, Class::Zero) => self.cancelled::<F>(),
-            (Class::Zero, _) => F::signed(y.sign(), F::abs(y.bits)),
+            (Class::Zero, _) => F::signed(y.sign(), self.abs::<F>(y.bits)),
             (_, Class::Zero) => x.bits,
             _ => self.add_numbers::<F>(x.number, y.number),
         }
@@ -107,7 +107,7 @@ impl<'a, A: Alu> Fp<'a, A> {
         if let Some(nan) = self.first_nan::<F, 2>([&x, &y]) {
             return nan;
         }
-        let sign = x.sign() ^ y.sign();
+        let sign = self.product_sign(x.sign(), y.sign());
         match (x.class, y.class) {
             (Class::Infinity, Class::Zero) | (Class::Zero, Class::Infinity) => {
                 if extended {
@@ -138,7 +138,7 @@ impl<'a, A: Alu> Fp<'a, A> {
         if let Some(nan) = self.first_nan::<F, 2>([&x, &y]) {
             return nan;
         }
-        let sign = x.sign() ^ y.sign();
+        let sign = self.product_sign(x.sign(), y.sign());
         match (x.class, y.class) {
             (Class::Infinity, Class::Infinity) | (Class::Zero, Class::Zero) => self.invalid::<F>(),
             (Class::Infinity, _) => F::signed(sign, F::INFINITY),

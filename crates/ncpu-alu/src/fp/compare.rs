@@ -73,7 +73,7 @@ impl<'a, A: Alu> Fp<'a, A> {
             return x.sign();
         }
         let magnitude =
-            |v: &Operand<'a, A>| self.word(if v.is_zero() { 0 } else { F::abs(v.bits) });
+            |v: &Operand<'a, A>| self.word(if v.is_zero() { 0 } else { self.abs::<F>(v.bits) });
         let (p, q) = (magnitude(x), magnitude(y));
         if x.sign() { q < p } else { p < q }
     }

@@ -58,16 +58,6 @@ pub trait Format: sealed::Sealed {
     fn signed(sign: bool, magnitude: u64) -> u64 {
         if sign { magnitude | Self::SIGN } else { magnitude }
     }
-    /// The value with its sign bit cleared (`FPAbs`); no NaN is touched otherwise.
-    #[inline(always)]
-    fn abs(bits: u64) -> u64 {
-        bits & Self::MASK & !Self::SIGN
-    }
-    /// The value with its sign bit inverted (`FPNeg`); no NaN is touched otherwise.
-    #[inline(always)]
-    fn neg(bits: u64) -> u64 {
-        bits & Self::MASK ^ Self::SIGN
-    }
 }
 
 /// binary16.

@@ -79,7 +79,7 @@ impl<'a, A: Alu> Fp<'a, A> {
             }
             return nan;
         }
-        let sign = x.sign() ^ y.sign();
+        let sign = self.product_sign(x.sign(), y.sign());
         let infinite = x.is_infinite() || y.is_infinite();
         if undefined || (infinite && z.is_infinite() && sign != z.sign()) {
             self.raise(FPSR_IOC);
@@ -122,7 +122,7 @@ impl<'a, A: Alu> Fp<'a, A> {
         significand: u64,
         halvings: u64,
     ) -> u64 {
-        let x = self.unpack::<F>(F::neg(a));
+        let x = self.unpack::<F>(self.neg::<F>(a));
         let y = self.unpack::<F>(b);
         if let Some(nan) = self.first_nan::<F, 2>([&x, &y]) {
             return nan;
@@ -131,7 +131,7 @@ impl<'a, A: Alu> Fp<'a, A> {
             return at_zero;
         }
         if x.is_infinite() || y.is_infinite() {
-            return F::signed(x.sign() ^ y.sign(), F::INFINITY);
+            return F::signed(self.product_sign(x.sign(), y.sign()), F::INFINITY);
         }
         let constant =
             Number { sign: false, exponent: self.word(1), significand: self.word(significand) };
@@ -151,7 +151,7 @@ impl<'a, A: Alu> Fp<'a, A> {
         y: Number<'a, A>,
         halvings: u64,
     ) -> u64 {
-        let mut sign = x.sign ^ y.sign;
+        let mut sign = self.product_sign(x.sign, y.sign);
         let mut exponent = x.exponent + y.exponent + 1;
         let high = x.significand.mul_high(y.significand);
         let low = x.significand * y.significand;

@@ -116,6 +116,24 @@ impl<'a, A: Alu> Fp<'a, A> {
         }
     }
 
+    /// The value with its sign bit cleared (`FPAbs`); no NaN is touched otherwise.
+    #[inline(always)]
+    pub fn abs<F: Format>(&self, value: u64) -> u64 {
+        self.alu.and(value, F::MASK & !F::SIGN)
+    }
+
+    /// The value with its sign bit inverted (`FPNeg`); no NaN is touched otherwise.
+    #[inline(always)]
+    pub fn neg<F: Format>(&self, value: u64) -> u64 {
+        self.alu.xor(value & F::MASK, F::SIGN)
+    }
+
+    /// The sign of a product or a quotient.
+    #[inline(always)]
+    fn product_sign(&self, x: bool, y: bool) -> bool {
+        self.alu.xor(x.into(), y.into()) != 0
+    }
+
     #[inline(always)]
     fn inexact_already(&self) -> bool {
         self.fpsr & FPSR_IXC != 0

@@ -58,8 +58,8 @@ pub(crate) fn float<A: Alu>(alu: &A, regs: &mut Slots, u: &Uop) {
         Op::FMulAdd => {
             let (n, m, a) = (read(regs, u.ra), read(regs, u.rb), read(regs, u.rc));
             with_format!(u.imm, F => {
-                let n = if u.imm & 4 != 0 { F::neg(n) } else { n & F::MASK };
-                let a = if u.imm & 8 != 0 { F::neg(a) } else { a & F::MASK };
+                let n = if u.imm & 4 != 0 { fp.neg::<F>(n) } else { n & F::MASK };
+                let a = if u.imm & 8 != 0 { fp.neg::<F>(a) } else { a & F::MASK };
                 Some([fp.mul_add::<F>(a, n, m & F::MASK), 0])
             })
         }
@@ -131,7 +131,7 @@ fn lanewise<A: Alu, F: Format>(fp: &mut Fp<'_, A>, op: FpBin, lanes: Lanes, d: V
         FpBin::Mul => each::<F>(lanes, operands, |_, n, m| fp.mul::<F>(n, m)),
         FpBin::Div => each::<F>(lanes, operands, |_, n, m| fp.div::<F>(n, m)),
         FpBin::Mla => each::<F>(lanes, operands, |d, n, m| fp.mul_add::<F>(d, n, m)),
-        FpBin::Mls => each::<F>(lanes, operands, |d, n, m| fp.mul_add::<F>(d, F::neg(n), m)),
+        FpBin::Mls => each::<F>(lanes, operands, |d, n, m| fp.mul_add::<F>(d, fp.neg::<F>(n), m)),
         _ => each::<F>(lanes, operands, |d, n, m| binary::<A, F>(fp, op, d, n, m) & F::MASK),
     }
 }
@@ -156,25 +156,31 @@ fn binary<A: Alu, F: Format>(fp: &mut Fp<'_, A>, op: FpBin, d: u64, n: u64, m: u
         FpBin::MaxNum => fp.max_num::<F>(n, m),
         FpBin::MinNum => fp.min_num::<F>(n, m),
         FpBin::Mulx => fp.mulx::<F>(n, m),
-        FpBin::Nmul => F::neg(fp.mul::<F>(n, m)),
-        FpBin::Abd => F::abs(fp.sub::<F>(n, m)),
+        FpBin::Nmul => {
+            let product = fp.mul::<F>(n, m);
+            fp.neg::<F>(product)
+        }
+        FpBin::Abd => {
+            let difference = fp.sub::<F>(n, m);
+            fp.abs::<F>(difference)
+        }
         FpBin::Mla => fp.mul_add::<F>(d, n, m),
-        FpBin::Mls => fp.mul_add::<F>(d, F::neg(n), m),
+        FpBin::Mls => fp.mul_add::<F>(d, fp.neg::<F>(n), m),
         FpBin::Recps => fp.recip_step::<F>(n, m),
         FpBin::Rsqrts => fp.rsqrt_step::<F>(n, m),
         FpBin::CmEq => mask(fp.compare_eq::<F>(n, m)),
         FpBin::CmGe => mask(fp.compare_ge::<F>(n, m)),
         FpBin::CmGt => mask(fp.compare_gt::<F>(n, m)),
-        FpBin::AcGe => mask(fp.compare_ge::<F>(F::abs(n), F::abs(m))),
-        FpBin::AcGt => mask(fp.compare_gt::<F>(F::abs(n), F::abs(m))),
+        FpBin::AcGe => mask(fp.compare_ge::<F>(fp.abs::<F>(n), fp.abs::<F>(m))),
+        FpBin::AcGt => mask(fp.compare_gt::<F>(fp.abs::<F>(n), fp.abs::<F>(m))),
     }
 }
 
 fn unary<A: Alu, F: Format>(alu: &A, fp: &mut Fp<'_, A>, op: FpUn, n: u64) -> u64 {
     let by_control = fp.rounding();
     match op {
-        FpUn::Abs => F::abs(n),
-        FpUn::Neg => F::neg(n),
+        FpUn::Abs => fp.abs::<F>(n),
+        FpUn::Neg => fp.neg::<F>(n),
         FpUn::Sqrt => fp.sqrt::<F>(n),
         FpUn::RintN => fp.round_int::<F>(n, Rounding::NearestEven, false),
         FpUn::RintP => fp.round_int::<F>(n, Rounding::TowardPositive, false),

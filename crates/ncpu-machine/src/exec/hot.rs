@@ -34,7 +34,8 @@ pub(crate) fn call<A: Alu>(alu: &A, regs: &mut Slots, u: &Uop) {
 pub(crate) fn at_once<A: Alu, F: Format>(alu: &A, regs: &mut Slots, u: &Uop, op: Op) -> bool {
     let fp = Fp::new(alu, read(regs, slot::FPCR) as u32, read(regs, slot::FPSR) as u32);
     let (n, m) = (read(regs, u.ra) & F::MASK, read(regs, u.rb) & F::MASK);
-    let negated = |value: u64, is_negated: bool| if is_negated { F::neg(value) } else { value };
+    let negated =
+        |value: u64, is_negated: bool| if is_negated { fp.neg::<F>(value) } else { value };
     let result = match op {
         Op::FAddS | Op::FAddD => fp.at_once::<F>(Some(m), n, None),
         Op::FSubS | Op::FSubD => fp.at_once::<F>(Some(negated(m, true)), n, None),
