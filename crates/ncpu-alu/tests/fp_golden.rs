@@ -32,9 +32,18 @@ fn execute<F: Format, A: Alu>(fp: &mut Fp<A>, alu: &A, words: &[&str], v: &[u64]
         "fdiv" => fp.div::<F>(v[0], v[1]),
         "fsqrt" => fp.sqrt::<F>(v[0]),
         "fmadd" => fp.mul_add::<F>(v[2], v[0], v[1]),
-        "fmsub" => fp.mul_add::<F>(v[2], F::neg(v[0]), v[1]),
-        "fnmadd" => fp.mul_add::<F>(F::neg(v[2]), F::neg(v[0]), v[1]),
-        "fnmsub" => fp.mul_add::<F>(F::neg(v[2]), v[0], v[1]),
+        "fmsub" => {
+            let n = fp.neg::<F>(v[0]);
+            fp.mul_add::<F>(v[2], n, v[1])
+        }
+        "fnmadd" => {
+            let [n, z] = [v[0], v[2]].map(|v| fp.neg::<F>(v));
+            fp.mul_add::<F>(z, n, v[1])
+        }
+        "fnmsub" => {
+            let z = fp.neg::<F>(v[2]);
+            fp.mul_add::<F>(z, v[0], v[1])
+        }
         "fmax" => fp.max::<F>(v[0], v[1]),
         "fmin" => fp.min::<F>(v[0], v[1]),
         "fmaxnm" => fp.max_num::<F>(v[0], v[1]),
@@ -44,8 +53,8 @@ fn execute<F: Format, A: Alu>(fp: &mut Fp<A>, alu: &A, words: &[&str], v: &[u64]
         "fcmeq" => mask(fp.compare_eq::<F>(v[0], v[1])),
         "fcmge" => mask(fp.compare_ge::<F>(v[0], v[1])),
         "fcmgt" => mask(fp.compare_gt::<F>(v[0], v[1])),
-        "fneg" => F::neg(v[0]),
-        "fabs" => F::abs(v[0]),
+        "fneg" => fp.neg::<F>(v[0]),
+        "fabs" => fp.abs::<F>(v[0]),
         "frinti" => fp.round_int::<F>(v[0], current, false),
         "frintx" => fp.round_int::<F>(v[0], current, true),
         "frecpe" => fp.recip_estimate::<F>(v[0]),
