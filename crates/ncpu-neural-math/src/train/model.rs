@@ -100,3 +100,46 @@ impl Model {
         Linearised { outputs: numbers(outputs.inner()), jacobian }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Model;
+
+    fn model() -> Model {
+        Model {
+            slopes: vec![1.0, -0.5, 0.75],
+            biases: vec![-0.25, 0.5, 0.125],
+            weights: vec![3.0, -2.0, 0.5],
+            bias: 0.25,
+        }
+    }
+
+    #[test]
+    fn outputs_are_sums_of_fifth_powers() {
+        let outputs = model().linearise(&[0.0, 0.75]).outputs;
+        // 0: -2/32 + 0.5/32768 + 1/4; 3/4: 3/32 - 2/32768 + 0.5 (11/16)^5 + 1/4, all exact.
+        assert_eq!(outputs[0], -0.0625 + 0.5 / 32768.0 + 0.25);
+        let last = 0.5 * 161_051.0 / 1_048_576.0;
+        assert_eq!(outputs[1], 0.093_75 - 2.0 / 32768.0 + last + 0.25);
+    }
+
+    #[test]
+    fn gradients_are_differences() {
+        let (model, inputs, small) = (model(), [0.1, 0.6, 0.9], 1e-6);
+        let size = model.parameters();
+        let jacobian = model.linearise(&inputs).jacobian;
+        for parameter in 0..size {
+            let moved = |by: f64| {
+                let mut step = vec![0.0; size];
+                step[parameter] = by;
+                model.step(&step).linearise(&inputs).outputs
+            };
+            let (up, down) = (moved(small), moved(-small));
+            for row in 0..inputs.len() {
+                let difference = (up[row] - down[row]) / (2.0 * small);
+                let gradient = jacobian[row * size + parameter];
+                assert!((gradient - difference).abs() < 1e-8, "{parameter} at {row}");
+            }
+        }
+    }
+}

@@ -69,3 +69,25 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     let rest: f64 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
     (sums[0] + sums[1]) + (sums[2] + sums[3]) + rest
 }
+
+#[cfg(test)]
+mod tests {
+    use super::step;
+
+    /// A line through (0, 1), (1, 3), (2, 5) and a fourth point that does not count, from zero.
+    #[test]
+    fn without_damping_it_is_least_squares() {
+        let jacobian = [0.0, 1.0, 1.0, 1.0, 2.0, 1.0, 3.0, 1.0];
+        let residuals = [-1.0, -3.0, -5.0, 100.0];
+        let x = step(2, &jacobian, &residuals, &[1.0, 2.0, 1.0, 0.0], 0.0);
+        assert!((x[0] - 2.0).abs() < 1e-14 && (x[1] - 1.0).abs() < 1e-14, "{x:?}");
+    }
+
+    /// One column of length 2: x = -J r / (4 + damping 4).
+    #[test]
+    fn damping_shortens_the_step() {
+        let x = step(2, &[2.0, 0.0], &[-8.0], &[1.0], 1.0);
+        assert!((x[0] - 2.0).abs() < 1e-14, "{x:?}");
+        assert_eq!(x[1], 0.0);
+    }
+}

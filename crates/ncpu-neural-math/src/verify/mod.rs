@@ -76,7 +76,7 @@ fn unary(function: Function, inputs: u64, method: String, worst: Worst) -> Findi
 fn sine_and_cosine(networks: &Networks, bits: u64) -> [f64; 2] {
     let x = argument(bits);
     let (sin, cos) = (networks.sin(x), networks.cos(x));
-    if bits % SIGN_STEP == 0 {
+    if bits.is_multiple_of(SIGN_STEP) {
         let same = |a: f32, b: f32| a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan());
         if !same(networks.sin(-x), -sin) || !same(networks.cos(-x), cos) {
             return [f64::INFINITY; 2];
