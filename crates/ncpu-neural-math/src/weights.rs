@@ -36,7 +36,7 @@ pub struct Training {
     pub steps: u32,
     /// Weights and biases.
     pub parameters: usize,
-    /// Largest error on the data after rounding to integers.
+    /// Largest error on the data after rounding to integers, with three digits.
     pub error: f64,
 }
 

@@ -86,6 +86,11 @@ fn best(plan: &Plan, seed: u64, done: &(impl Fn() + Sync)) -> Result<Trained, Tr
     }
 }
 
+/// Rounded to three significant digits.
+fn three_digits(error: f64) -> f64 {
+    format!("{error:.2e}").parse().expect("a number's text is a number")
+}
+
 fn card(plan: &Plan, seed: u64, trained: &Trained) -> Card {
     let training = Training {
         function: plan.id.formula().to_owned(),
@@ -95,7 +100,7 @@ fn card(plan: &Plan, seed: u64, trained: &Trained) -> Card {
         optimiser: descent::OPTIMISER.to_owned(),
         steps: descent::STEPS,
         parameters: trained.network.parameters(),
-        error: trained.error,
+        error: three_digits(trained.error),
     };
     Card {
         format: FORMAT.to_owned(),
