@@ -1,7 +1,7 @@
 //! Elementary functions of single-precision numbers by small trained networks.
 //!
-//! A function reduces its argument to a short interval in integer arithmetic, asks a network of some
-//! ninety parameters for a smooth function on that interval, and puts the result together, again in
+//! A function reduces its argument to a short interval in integer arithmetic, asks a network of
+//! 25 to 43 parameters for a smooth function on that interval, and puts the result together, again in
 //! integers. Reduction is structure; the smooth function is learned.
 //!
 //! - [`network`]     the networks: one hidden layer, in fixed point
@@ -28,8 +28,6 @@ pub mod root;
 pub mod sine;
 #[cfg(feature = "train")]
 pub mod train;
-#[cfg(feature = "std")]
-//pub mod verify;
 #[cfg(feature = "std")]
 pub mod verify;
 #[cfg(feature = "std")]

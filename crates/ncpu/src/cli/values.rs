@@ -235,7 +235,6 @@ mod tests {
         Limit, Volume, address, count, date, duration, host_name, lanes, pages, range, size,
     };
     use ncpu_linux::Limits;
-    use ncpu_neural_math::Function;
     use std::time::Duration;
 
     #[test]
