@@ -67,6 +67,10 @@ const STEPS: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "elementary functions, a sample of inputs",
+        &["run", "--release", "--locked", "-p", "ncpu", "--", "verify", "math", "--sample", "101"],
+    ),
+    (
         "real programs with the neural ALU",
         &["xtask", "scenarios", "run", "busybox/", "--alu", "neural", "--beside-alu", "native"],
     ),

@@ -8,7 +8,8 @@
 //! - [`front`]     nCPU assembly, MUXLEQ and SUBLEQ
 //! - [`elf`]       `inspect` and `disasm`
 //! - [`image`]     `image build` and `image ls`
-//! - [`neural`]    `train` and `verify`
+//! - [`neural`]    `train alu` and `verify alu`
+//! - [`math`]      `train math`, `verify math` and `math`
 //! - [`tree`]      paths inside a root file system image
 //!
 //! Exit statuses are docker's: the program's own, 128 + n when signal n ended it, 125 when `ncpu`
@@ -21,13 +22,14 @@ mod elf;
 mod front;
 mod host;
 mod image;
+mod math;
 mod neural;
 mod report;
 mod run;
 mod tree;
 
 use clap::{CommandFactory, Parser};
-use cli::Command;
+use cli::{Command, TrainCommand, VerifyCommand};
 use std::io;
 use std::process::ExitCode;
 
@@ -51,8 +53,11 @@ fn main() -> ExitCode {
         Command::Muxleq(command) => front::cells::muxleq(&command),
         Command::Subleq(command) => front::cells::subleq(&command),
         Command::Image(command) => image::main(&command),
-        Command::Train(command) => neural::train(&command),
-        Command::Verify(command) => neural::verify(&command),
+        Command::Train(TrainCommand::Alu(arguments)) => neural::train(&arguments),
+        Command::Train(TrainCommand::Math(arguments)) => math::train(&arguments),
+        Command::Verify(VerifyCommand::Alu(arguments)) => neural::verify(&arguments),
+        Command::Verify(VerifyCommand::Math(arguments)) => math::verify(&arguments),
+        Command::Math(arguments) => math::evaluate(&arguments),
         Command::Completions { shell } => completions(shell),
     };
     match result {

@@ -1,6 +1,6 @@
-//! `ncpu train` and `ncpu verify`.
+//! `ncpu train alu` and `ncpu verify alu`.
 
-use crate::cli::{TrainCommand, VerifyCommand};
+use crate::cli::{TrainAluArguments, VerifyAluArguments};
 use anyhow::ensure;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use ncpu_neural::verify::{Progress, STEPS, VerifyError};
@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Exit status when something was refuted.
-const REFUTED: u8 = 1;
+pub(crate) const REFUTED: u8 = 1;
 
 /// A bar on standard error, if that is a terminal.
 fn bar(steps: usize) -> ProgressBar {
@@ -29,11 +29,11 @@ fn bar(steps: usize) -> ProgressBar {
 
 /// Trains the networks.
 #[cfg(feature = "train")]
-pub(crate) fn train(command: &TrainCommand) -> anyhow::Result<u8> {
+pub(crate) fn train(arguments: &TrainAluArguments) -> anyhow::Result<u8> {
     use anyhow::Context;
     use ncpu_neural::train::{curves, train};
 
-    let TrainCommand::Alu { out, seed } = command;
+    let TrainAluArguments { out, seed } = arguments;
     let start = Instant::now();
     let bar = bar(ncpu_neural_alu::CellId::COUNT);
     let mut lines = Vec::new();
@@ -73,7 +73,7 @@ pub(crate) fn train(command: &TrainCommand) -> anyhow::Result<u8> {
 
 /// Says how to get what this build lacks.
 #[cfg(not(feature = "train"))]
-pub(crate) fn train(_: &TrainCommand) -> anyhow::Result<u8> {
+pub(crate) fn train(_: &TrainAluArguments) -> anyhow::Result<u8> {
     anyhow::bail!(
         "this build cannot train: build it with `cargo build --release --features train`, which \
          includes Burn; trained weights are in models/alu"
@@ -81,8 +81,8 @@ pub(crate) fn train(_: &TrainCommand) -> anyhow::Result<u8> {
 }
 
 /// Proves the networks.
-pub(crate) fn verify(command: &VerifyCommand) -> anyhow::Result<u8> {
-    let VerifyCommand::Alu { weights: folder, check, verbose } = command;
+pub(crate) fn verify(arguments: &VerifyAluArguments) -> anyhow::Result<u8> {
+    let VerifyAluArguments { weights: folder, check, verbose } = arguments;
     let start = Instant::now();
     let mut weights = Weights::read(folder)?;
     let bar = bar(STEPS);

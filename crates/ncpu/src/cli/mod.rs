@@ -67,6 +67,9 @@ pub(crate) enum Command {
     /// Prove that the networks of the neural ALU are right for all operands
     #[command(subcommand)]
     Verify(VerifyCommand),
+    /// Compute an elementary function by its trained network
+    #[command(long_about = text::MATH)]
+    Math(MathArguments),
     /// Print a completion script for a shell
     #[command(long_about = text::COMPLETIONS)]
     Completions {
@@ -109,6 +112,8 @@ pub(crate) enum AluKind {
 
 /// Where weights are unless an option says otherwise.
 const WEIGHTS: &str = "models/alu";
+/// The same for elementary functions.
+const MATH_WEIGHTS: &str = "models/math";
 
 /// What the machine's clock follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -460,29 +465,85 @@ pub(crate) enum ImageCommand {
 pub(crate) enum TrainCommand {
     /// Train every cell of the neural ALU and write its weight files
     #[command(long_about = text::TRAIN)]
-    Alu {
-        /// Folder for the weight files
-        #[arg(long, value_name = "DIR", default_value = WEIGHTS)]
-        out: PathBuf,
-        /// Seed of the initial weights
-        #[arg(long, value_name = "N", default_value_t = 1)]
-        seed: u64,
-    },
+    Alu(TrainAluArguments),
+    /// Train the networks of elementary functions and write their weight files
+    #[command(long_about = text::TRAIN_MATH)]
+    Math(TrainMathArguments),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct TrainAluArguments {
+    /// Folder for the weight files
+    #[arg(long, value_name = "DIR", default_value = WEIGHTS)]
+    pub(crate) out: PathBuf,
+    /// Seed of the initial weights
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct TrainMathArguments {
+    /// Folder for the weight files
+    #[arg(long, value_name = "DIR", default_value = MATH_WEIGHTS)]
+    pub(crate) out: PathBuf,
+    /// Seed of the initial weights
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
 }
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum VerifyCommand {
     /// Prove the weight files right and write the certificate into them
     #[command(long_about = text::VERIFY)]
-    Alu {
-        /// Folder with the weight files
-        #[arg(long, value_name = "DIR", default_value = WEIGHTS)]
-        weights: PathBuf,
-        /// Leave the files as they are, and fail if they have another certificate
-        #[arg(long)]
-        check: bool,
-        /// Print a line for each cell and theorem
-        #[arg(short, long)]
-        verbose: bool,
-    },
+    Alu(VerifyAluArguments),
+    /// Check the error bounds of elementary functions on every input and write the certificate into the
+    /// weight files
+    #[command(long_about = text::VERIFY_MATH)]
+    Math(VerifyMathArguments),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct VerifyAluArguments {
+    /// Folder with the weight files
+    #[arg(long, value_name = "DIR", default_value = WEIGHTS)]
+    pub(crate) weights: PathBuf,
+    /// Leave the files as they are, and fail if they have another certificate
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Print a line for each cell and theorem
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct VerifyMathArguments {
+    /// Folder with the weight files
+    #[arg(long, value_name = "DIR", default_value = MATH_WEIGHTS)]
+    pub(crate) weights: PathBuf,
+    /// Leave the files as they are, and fail if they have another certificate
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Try only one input in N, which shows nothing of the others, and leave the files as they are
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(2..1 << 24))]
+    #[arg(conflicts_with = "check")]
+    pub(crate) sample: Option<u64>,
+    /// Write a chart of the errors over the range to FILE, in SVG
+    #[arg(long, value_name = "FILE")]
+    pub(crate) chart: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct MathArguments {
+    /// The function
+    #[arg(value_parser = values::function)]
+    pub(crate) function: ncpu_neural_math::Function,
+    /// Its argument, and for atan2 y and then x
+    #[arg(required = true, num_args = 1..=2, allow_negative_numbers = true, value_name = "X")]
+    pub(crate) arguments: Vec<f32>,
+    /// Folder with the weight files
+    #[arg(long, value_name = "DIR", default_value = MATH_WEIGHTS)]
+    pub(crate) weights: PathBuf,
+    /// Write one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
 }

@@ -156,6 +156,31 @@ Rust's for all operands: with binary decision diagrams, and by induction for mul
 docs/neural.md says what the proof rests on. When something is wrong, the input that goes wrong is named, \
 and the exit status is 1.";
 
+pub(super) const TRAIN_MATH: &str = "\
+Train the networks of elementary functions and write their weight files.
+
+Each network learns a smooth function on a short interval and is rounded to integers. The same seed gives \
+the same files. Beside them, curves.csv has the error over the steps. The new weights are used when \
+`ncpu verify math` has checked them.
+
+Training needs a build with the feature `train`: cargo build --release --features train";
+
+pub(super) const VERIFY_MATH: &str = "\
+Check the error bounds of elementary functions on every input and write the certificate into the weight files.
+
+sqrt, exp and log are evaluated for all 2^32 single-precision numbers, sin and cos for all that are not \
+negative, and the network of atan2 for all of its inputs; docs/math.md says how a bound for all pairs of \
+arguments follows. Errors are in units of the last place of the exact value. When one is beyond its bound, or \
+weights were changed since they were checked, the exit status is 1. On two cores, this takes minutes.";
+
+pub(super) const MATH: &str = "\
+Compute an elementary function by its trained network.
+
+Prints the result, the exact value, and the error in units of the last place with the bound that was checked.
+
+  ncpu math sin 1e9
+  ncpu math atan2 -1 2";
+
 pub(super) const COMPLETIONS: &str = "\
 Print a completion script for a shell.
 

@@ -1,6 +1,7 @@
 //! Values of options, from text.
 
 use ncpu_linux::Limits;
+use ncpu_neural_math::Function;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -50,6 +51,14 @@ pub(super) fn count(text: &str) -> Result<u64, String> {
         suffix => return Err(format!("unknown suffix {suffix:?}; use k, m or g")),
     };
     number.checked_mul(factor).ok_or_else(|| format!("{text:?} is too large"))
+}
+
+/// Reads the name of an elementary function.
+pub(super) fn function(name: &str) -> Result<Function, String> {
+    Function::ALL
+        .into_iter()
+        .find(|function| function.name() == name)
+        .ok_or_else(|| format!("there are {}", Function::ALL.map(Function::name).join(", ")))
 }
 
 /// Reads a number of bytes to keep in memory.
