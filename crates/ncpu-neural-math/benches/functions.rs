@@ -1,6 +1,6 @@
 //! Time of one evaluation of each function with the trained weights, one after the other.
 //!
-//! `cargo bench -p ncpu-neural-math --features std`
+//! `cargo bench -p ncpu-neural-math --features std --bench functions`
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use ncpu_neural_math::Function;

@@ -135,7 +135,6 @@ fn options_that_make_no_sense() {
         (&["-v", "/tmp"], "HOST:GUEST"),
         (&["-v", "/tmp:relative"], "absolute"),
         (&["--alu", "neural", "--weights", "/no/such/folder"], "ncpu train alu"),
-        (&["--alu", "neural", "--engine", "gpu"], "--engine cpu"),
         (&["--engine", "abacus"], "possible values"),
         (&["--snapshot-at", "1"], "--snapshot"),
         (&["--stop"], "--snapshot"),
