@@ -53,7 +53,7 @@ const STEPS: &[(&str, &[&str])] = &[
         &["run", "--release", "--locked", "-p", "ncpu", "--", "verify", "alu", "--check"],
     ),
     (
-        "its training again",
+        "its training again, and gradients through it",
         &[
             "test",
             "--release",
@@ -64,6 +64,8 @@ const STEPS: &[(&str, &[&str])] = &[
             "train",
             "--test",
             "training",
+            "--test",
+            "soft",
         ],
     ),
     (

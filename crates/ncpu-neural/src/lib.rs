@@ -5,11 +5,14 @@
 //! - [`digest`]        what of the networks a certificate is about
 //! - [`verify`]        the proof: each cell on every input, and each operation for all operands
 //! - `train`           gradient descent, with the feature of that name
+//! - `soft`            the compositions on soft bits, with their gradients; with the same feature
 //!
 //! Networks, their evaluation and their composition are `ncpu-neural-alu`'s.
 #![forbid(unsafe_code)]
 
 pub mod digest;
+#[cfg(feature = "train")]
+pub mod soft;
 pub mod specification;
 #[cfg(feature = "train")]
 pub mod train;
