@@ -1,29 +1,17 @@
 //! `ncpu train math`, `ncpu verify math` and `ncpu math`.
 
 use crate::cli::{MathArguments, TrainMathArguments, VerifyMathArguments};
-use crate::neural::REFUTED;
+use crate::neural::{REFUTED, bar};
 use anyhow::{Context, ensure};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use ncpu_neural_math::verify::reference::{exact, units};
 use ncpu_neural_math::verify::{self, Checked};
 use ncpu_neural_math::weights::{Weights, digest};
 use ncpu_neural_math::{Function, NetworkId};
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::time::Instant;
 
-/// A bar on standard error, if that is a terminal, that shows parts of the whole and the time left.
-fn bar(whole: u64) -> ProgressBar {
-    let target = if io::stderr().is_terminal() {
-        ProgressDrawTarget::stderr()
-    } else {
-        ProgressDrawTarget::hidden()
-    };
-    let bar = ProgressBar::with_draw_target(Some(whole), target);
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} {percent}% {msg} (left: {eta})") {
-        bar.set_style(style);
-    }
-    bar
-}
+/// How a bar shows parts of the whole and the time left.
+const PART_DONE: &str = "{bar:30} {percent}% {msg} (left: {eta})";
 
 fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, |threads| threads.get())
@@ -36,7 +24,7 @@ pub(crate) fn train(arguments: &TrainMathArguments) -> anyhow::Result<u8> {
 
     let TrainMathArguments { out, seed } = arguments;
     let start = Instant::now();
-    let bar = bar(STEPS as u64);
+    let bar = bar(STEPS as u64, PART_DONE);
     let (weights, ways) = train(*seed, threads(), || bar.inc(1))?;
     bar.finish_and_clear();
     weights.write(out)?;
@@ -78,7 +66,7 @@ pub(crate) fn verify(arguments: &VerifyMathArguments) -> anyhow::Result<u8> {
     let VerifyMathArguments { weights: folder, check, sample, chart } = arguments;
     let start = Instant::now();
     let mut weights = Weights::read(folder)?;
-    let bar = bar(verify::INPUTS);
+    let bar = bar(verify::INPUTS, PART_DONE);
     let all = verify::verify(
         &weights.networks,
         sample.unwrap_or(1),

@@ -13,15 +13,18 @@ use std::time::{Duration, Instant};
 /// Exit status when something was refuted.
 pub(crate) const REFUTED: u8 = 1;
 
-/// A bar on standard error, if that is a terminal.
-fn bar(steps: usize) -> ProgressBar {
+/// How a bar shows steps.
+const STEPS_DONE: &str = "{bar:30} {pos}/{len} {msg}";
+
+/// A bar of so many steps on standard error, if that is a terminal.
+pub(crate) fn bar(steps: u64, template: &str) -> ProgressBar {
     let target = if io::stderr().is_terminal() {
         ProgressDrawTarget::stderr()
     } else {
         ProgressDrawTarget::hidden()
     };
-    let bar = ProgressBar::with_draw_target(Some(steps as u64), target);
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}") {
+    let bar = ProgressBar::with_draw_target(Some(steps), target);
+    if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }
     bar
@@ -35,7 +38,7 @@ pub(crate) fn train(arguments: &TrainAluArguments) -> anyhow::Result<u8> {
 
     let TrainAluArguments { out, seed } = arguments;
     let start = Instant::now();
-    let bar = bar(ncpu_neural_alu::CellId::COUNT);
+    let bar = bar(ncpu_neural_alu::CellId::COUNT as u64, STEPS_DONE);
     let mut lines = Vec::new();
     let (weights, ways) = train(*seed, |cell, training| {
         bar.inc(1);
@@ -85,7 +88,7 @@ pub(crate) fn verify(arguments: &VerifyAluArguments) -> anyhow::Result<u8> {
     let VerifyAluArguments { weights: folder, check, verbose } = arguments;
     let start = Instant::now();
     let mut weights = Weights::read(folder)?;
-    let bar = bar(STEPS);
+    let bar = bar(STEPS as u64, STEPS_DONE);
     let mut shown = Vec::new();
     let result = proof::verify(&weights, folder, |progress| {
         bar.inc(1);

@@ -40,9 +40,7 @@ pub(crate) trait Engine {
     fn gpu(&self) -> Option<DeviceFigures>;
 
     /// What networks have computed.
-    fn neural(&self) -> Option<NeuralFigures> {
-        None
-    }
+    fn neural(&self) -> Option<NeuralFigures>;
 }
 
 /// Opens an engine for one machine.
@@ -52,10 +50,12 @@ pub(crate) fn open(execution: &Execution) -> anyhow::Result<Box<dyn Engine>> {
         _ => None,
     };
     Ok(match (execution.engine, networks) {
-        (cli::Engine::Cpu | cli::Engine::Auto, None) => Box::new(Cpu { lifted_pages: 0 }),
-        (cli::Engine::Cpu | cli::Engine::Auto, Some(networks)) => {
-            let figures = NeuralFigures::new(&networks.certificate);
-            Box::new(Neural { networks, figures, lifted_pages: 0 })
+        (cli::Engine::Cpu | cli::Engine::Auto, networks) => {
+            let with_figures = |networks: Certified| {
+                let figures = NeuralFigures::new(&networks.certificate);
+                (networks, figures)
+            };
+            Box::new(Cpu { networks: networks.map(with_figures), lifted_pages: 0 })
         }
         (cli::Engine::Gpu, None) => Box::new(Gpu::new("gpu", ncpu_gpu::open()?, None)?),
         (cli::Engine::Gpu, networks) => {
@@ -76,7 +76,9 @@ pub(crate) fn frames(kind: cli::Engine, pages: u32) -> u32 {
     }
 }
 
+/// The processor, with its own arithmetic or that of networks.
 struct Cpu {
+    networks: Option<(Certified, NeuralFigures)>,
     lifted_pages: u64,
 }
 
@@ -93,7 +95,14 @@ impl Engine for Cpu {
         folders: &mut Folders,
         rules: Rules,
     ) -> anyhow::Result<Ending> {
-        Ok(on_host(machine, &NativeAlu, is_live, host, folders, rules, &mut self.lifted_pages))
+        let lifted_pages = &mut self.lifted_pages;
+        let Some((networks, figures)) = &mut self.networks else {
+            return Ok(on_host(machine, &NativeAlu, is_live, host, folders, rules, lifted_pages));
+        };
+        let alu = NeuralAlu::new(&networks.cells);
+        let ending = on_host(machine, &alu, is_live, host, folders, rules, lifted_pages);
+        figures.add(&alu.tallies());
+        Ok(ending)
     }
 
     fn lifted_pages(&self) -> u64 {
@@ -102,6 +111,10 @@ impl Engine for Cpu {
 
     fn gpu(&self) -> Option<DeviceFigures> {
         None
+    }
+
+    fn neural(&self) -> Option<NeuralFigures> {
+        self.networks.as_ref().map(|(_, figures)| figures.clone())
     }
 }
 
@@ -123,45 +136,6 @@ fn on_host<A: Alu>(
         *lifted_pages += kernel.mem.lifted_pages();
         ending
     })
-}
-
-/// The processor, with arithmetic by networks.
-struct Neural {
-    networks: Certified,
-    figures: NeuralFigures,
-    lifted_pages: u64,
-}
-
-impl Engine for Neural {
-    fn name(&self) -> &'static str {
-        "cpu"
-    }
-
-    fn drive(
-        &mut self,
-        machine: &mut Machine,
-        is_live: bool,
-        host: &mut dyn Host,
-        folders: &mut Folders,
-        rules: Rules,
-    ) -> anyhow::Result<Ending> {
-        let alu = NeuralAlu::new(&self.networks.cells);
-        let ending = on_host(machine, &alu, is_live, host, folders, rules, &mut self.lifted_pages);
-        self.figures.add(&alu.tallies());
-        Ok(ending)
-    }
-
-    fn lifted_pages(&self) -> u64 {
-        self.lifted_pages
-    }
-
-    fn gpu(&self) -> Option<DeviceFigures> {
-        None
-    }
-
-    fn neural(&self) -> Option<NeuralFigures> {
-        Some(self.figures.clone())
-    }
 }
 
 /// A machine on a GPU stays there from its first drive on; copies of it come back.
