@@ -7,5 +7,6 @@ use ncpu_linux::StateHasher;
 pub fn state_hash(machine: &mut Machine) -> u128 {
     let mut hasher = StateHasher::default();
     hasher.image(machine.image(), machine.layout());
-    machine.with_kernel(|kernel| hasher.memory(&kernel.mem))
+    machine.with_kernel(|kernel| hasher.memory(&kernel.mem));
+    hasher.hash()
 }

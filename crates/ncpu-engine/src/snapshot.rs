@@ -113,7 +113,7 @@ pub fn save(machine: &mut Machine, to: impl Write) -> Result<(), SnapshotError> 
     out.write_all(&END.to_le_bytes())?;
     let mut result = Ok(());
     machine.with_kernel(|kernel| {
-        kernel.mem.for_each_page(|page, _, bytes| {
+        kernel.mem.for_each_page(0, 1, |page, _, bytes| {
             if result.is_ok() {
                 result = out.write_all(&page.0.to_le_bytes()).and_then(|()| out.write_all(bytes));
             }

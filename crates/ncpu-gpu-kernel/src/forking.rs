@@ -3,6 +3,7 @@
 
 use crate::batch::{Batch, Lane, WARP, state};
 use core::slice;
+use core::sync::atomic::{AtomicU64, Ordering};
 use ncpu_linux::StateHasher;
 use ncpu_machine::PAGE_SIZE;
 
@@ -56,22 +57,42 @@ pub unsafe fn bind(batch: &Batch, at: u32) {
     }
 }
 
-/// Computes the state hash of each chosen lane, with one thread for each.
+/// Computes the state hash of each chosen lane: [`WARP`] threads for each.
 ///
 /// # Safety
 /// As for [`fork`].
-pub unsafe fn hash(batch: &Batch, at: u32) {
-    if at >= batch.chosen_count {
-        return;
-    }
-    // SAFETY: the caller's promise; each thread has its own lane. The tables are not changed while they
-    // are read.
+pub unsafe fn hash(batch: &Batch, thread: u32) {
+    // SAFETY: the caller's promise. The threads of a warp only read the lane, and add to the same two
+    // words of its record.
     unsafe {
-        let lane = *batch.chosen.add(at as usize);
-        let mut hasher = StateHasher::default();
+        let Some((lane, place)) = chosen(batch, thread) else { return };
+        let hash = &raw mut (*batch.records.add(lane as usize)).hash;
+        if place == 0 {
+            hash.write([0; 2]);
+        }
+        meet();
+        let mut hasher = StateHasher::share(place as usize, WARP as usize);
         hasher.image(slice::from_raw_parts(batch.image(lane), batch.layout.bytes()), &batch.layout);
-        let hash = hasher.memory(&batch.memory(lane));
-        batch.record(lane).hash = [hash as u64, (hash >> 64) as u64];
+        hasher.memory(&batch.memory(lane));
+        for (index, sum) in hasher.sums().into_iter().enumerate() {
+            let half = AtomicU64::from_ptr(hash.cast::<u64>().add(index));
+            half.fetch_add(sum, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Waits for the other threads of the warp, and sees what they have written. (On the host, threads run
+/// one after the other.)
+#[inline(always)]
+fn meet() {
+    #[cfg(target_arch = "nvptx64")]
+    {
+        unsafe extern "unadjusted" {
+            #[link_name = "llvm.nvvm.bar.warp.sync"]
+            fn sync(lanes: u32);
+        }
+        // SAFETY: all lanes take part.
+        unsafe { sync(u32::MAX) }
     }
 }
 

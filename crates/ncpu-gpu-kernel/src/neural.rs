@@ -9,7 +9,7 @@
 
 use crate::batch::{Batch, WARP, state};
 use crate::execute;
-use crate::packed::PackedNetworks;
+use crate::packed::{PackedCell, PackedNetworks};
 use ncpu_machine::StopAfter;
 use ncpu_neural_alu::alu::Compute;
 use ncpu_neural_alu::bits::Evaluate;
@@ -106,49 +106,48 @@ struct Positions<'n>(&'n PackedNetworks);
 impl Evaluate for Positions<'_> {
     #[inline(always)]
     fn evaluate<const I: usize, const O: usize>(&self, cell: CellId, inputs: [u64; I]) -> [u64; O] {
-        evaluate(self.0, cell, inputs)
+        let cell = self.0.cell(cell);
+        let at = |place: u32| {
+            let bytes = |shift: u32| {
+                (0..I).fold(0, |bytes, at| bytes | (inputs[at] >> shift >> place & 1) << (8 * at))
+            };
+            fire(cell, bytes(0), bytes(WARP))
+        };
+        #[cfg(target_arch = "nvptx64")]
+        {
+            unsafe extern "unadjusted" {
+                #[link_name = "llvm.nvvm.vote.ballot.sync"]
+                fn ballot(lanes: u32, says: bool) -> u32;
+            }
+            // SAFETY: reading this register has no conditions.
+            let fired = at(unsafe { core::arch::nvptx::_thread_idx_x() } as u32 % WARP);
+            core::array::from_fn(|output| {
+                // SAFETY: all lanes take part.
+                let [low, high] = fired
+                    .map(|bits| unsafe { ballot(u32::MAX, bits >> (O - 1 - output) & 1 != 0) });
+                u64::from(low) | u64::from(high) << WARP
+            })
+        }
+        #[cfg(not(target_arch = "nvptx64"))]
+        {
+            let mut planes = [0; O];
+            for place in 0..WARP {
+                for (fired, position) in at(place).into_iter().zip([place, place + WARP]) {
+                    for (output, plane) in planes.iter_mut().enumerate() {
+                        *plane |= u64::from(fired >> (O - 1 - output) & 1) << position;
+                    }
+                }
+            }
+            planes
+        }
     }
 }
 
+/// A cell at two positions. Out of line, as there are many places that evaluate a cell; what it takes and
+/// gives fits into registers.
 #[cfg_attr(target_arch = "nvptx64", inline(never))]
-fn evaluate<const I: usize, const O: usize>(
-    networks: &PackedNetworks,
-    cell: CellId,
-    inputs: [u64; I],
-) -> [u64; O] {
-    let cell = networks.cell(cell);
-    let at = |position: u32| {
-        (0..I).fold(0, |bits, input| bits | ((inputs[input] >> position) as u32 & 1) << input)
-    };
-    let outputs = |place: u32| cell.evaluate([at(place), at(place + WARP)], O as u32);
-    #[cfg(target_arch = "nvptx64")]
-    {
-        unsafe extern "unadjusted" {
-            #[link_name = "llvm.nvvm.vote.ballot.sync"]
-            fn ballot(lanes: u32, says: bool) -> u32;
-        }
-        // SAFETY: reading this register has no conditions.
-        let place = unsafe { core::arch::nvptx::_thread_idx_x() } as u32 % WARP;
-        let fired = outputs(place);
-        core::array::from_fn(|output| {
-            // SAFETY: all lanes take part.
-            let [low, high] =
-                fired.map(|bits| unsafe { ballot(u32::MAX, bits >> output & 1 != 0) });
-            u64::from(low) | u64::from(high) << WARP
-        })
-    }
-    #[cfg(not(target_arch = "nvptx64"))]
-    {
-        let mut planes = [0; O];
-        for place in 0..WARP {
-            for (fired, position) in outputs(place).into_iter().zip([place, place + WARP]) {
-                for (output, plane) in planes.iter_mut().enumerate() {
-                    *plane |= u64::from(fired >> output & 1) << position;
-                }
-            }
-        }
-        planes
-    }
+fn fire(cell: &PackedCell, low: u64, high: u64) -> [u32; 2] {
+    cell.evaluate([low, high])
 }
 
 /// Results that depend on each other, and how fast they come: the parameter of [`chain`].

@@ -1,4 +1,8 @@
 //! Networks as the threads of a warp evaluate them: at one position, four weights at a time.
+//!
+//! What a neuron sees is bytes in a queue: each neuron's output is put in front of those before it, and
+//! the cell's inputs are behind them. Weights are packed in the same order, so that every byte and its
+//! weight are at places that are known when this is compiled, and stay in registers.
 
 use core::fmt;
 use ncpu_neural_alu::network::{MAX_INPUTS, MAX_NEURONS};
@@ -6,17 +10,16 @@ use ncpu_neural_alu::{CellId, Network};
 
 /// Weights in a word.
 const LANES: usize = 4;
-/// Words of a neuron's weights.
+/// Words of a neuron's weights, and of those of a small cell.
 const WORDS: usize = (MAX_INPUTS + MAX_NEURONS).div_ceil(LANES);
-/// Inputs and neurons that two words hold.
-const FEW: usize = 2 * LANES;
+const FEW: usize = 3;
 
 /// A neuron fires when its weighted inputs are at least its threshold.
 #[repr(C, align(16))]
 #[derive(Clone, Copy, Debug, Default)]
 struct Neuron {
     threshold: i32,
-    /// Signed bytes: of the cell's inputs, then of the neurons before.
+    /// Signed bytes: of the neurons before, the last one first, then of the cell's inputs.
     weights: [u32; WORDS],
 }
 
@@ -24,8 +27,9 @@ struct Neuron {
 #[repr(C, align(16))]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PackedCell {
-    inputs: u32,
     count: u32,
+    /// 1 if no neuron sees more than [`FEW`] words.
+    is_small: u32,
     neurons: [Neuron; MAX_NEURONS],
 }
 
@@ -60,12 +64,13 @@ impl PackedNetworks {
     pub fn new(networks: &[Network; CellId::COUNT]) -> Result<PackedNetworks, WideWeight> {
         let mut cells = [PackedCell::default(); CellId::COUNT];
         for ((packed, network), &cell) in cells.iter_mut().zip(networks).zip(CellId::ALL) {
-            packed.inputs = network.inputs() as u32;
             packed.count = network.neurons() as u32;
+            packed.is_small = (network.inputs() + network.neurons() <= FEW * LANES).into();
             for (number, neuron) in packed.neurons[..network.neurons()].iter_mut().enumerate() {
                 // Twice the sum, which is odd with the bias, is positive.
                 neuron.threshold = (1 - i32::from(network.bias(number))) / 2;
-                for (at, &weight) in network.weights(number).iter().enumerate() {
+                let (inputs, before) = network.weights(number).split_at(network.inputs());
+                for (at, &weight) in before.iter().rev().chain(inputs).enumerate() {
                     let byte = i8::try_from(weight).map_err(|_| WideWeight { cell, weight })?;
                     neuron.weights[at / LANES] |= u32::from(byte as u8) << (8 * (at % LANES));
                 }
@@ -82,62 +87,49 @@ impl PackedNetworks {
 }
 
 impl PackedCell {
-    /// Evaluates the network at two positions, whose inputs are in the lowest bits: the outputs, the
-    /// first of `outputs` in the lowest bit.
+    /// Evaluates the network at two positions, whose inputs are bytes, the first one lowest: the last
+    /// neuron's output is the lowest bit, the one before it the next.
     #[inline(always)]
-    pub fn evaluate(&self, inputs: [u32; 2], outputs: u32) -> [u32; 2] {
-        let (count, first) = (self.count as usize, self.inputs as usize);
-        let fired = if first + count <= FEW {
-            self.fire_few(inputs, first, count)
+    pub fn evaluate(&self, inputs: [u64; 2]) -> [u32; 2] {
+        let [low, high] = inputs;
+        let fired = if self.is_small != 0 {
+            self.fire::<FEW>(low, high)
         } else {
-            self.fire(inputs, first, count)
+            self.fire_many(low, high)
         };
-        fired.map(|fired| fired >> (self.count - outputs))
+        [fired as u32, (fired >> 32) as u32]
     }
 
-    /// The neurons that fire, where there are few.
-    #[inline(always)]
-    fn fire_few(&self, inputs: [u32; 2], first: usize, count: usize) -> [u32; 2] {
-        let mut seen = inputs.map(|bits| spread(bits, first));
-        let mut fired = [0; 2];
-        for (number, neuron) in self.neurons[..count].iter().enumerate() {
-            for (seen, fired) in seen.iter_mut().zip(&mut fired) {
-                let sum = dot(neuron.weights[0], *seen as u32, 0);
-                let sum = dot(neuron.weights[1], (*seen >> 32) as u32, sum);
-                let fires = u32::from(sum >= neuron.threshold);
-                *fired |= fires << number;
-                *seen |= u64::from(fires) << (8 * (first + number));
-            }
-        }
-        fired
-    }
-
-    /// The neurons that fire.
     #[inline(never)]
-    fn fire(&self, inputs: [u32; 2], first: usize, count: usize) -> [u32; 2] {
+    fn fire_many(&self, low: u64, high: u64) -> u64 {
+        self.fire::<WORDS>(low, high)
+    }
+
+    /// The neurons that fire, for the second position in the upper half.
+    #[inline(always)]
+    fn fire<const WORDS: usize>(&self, low: u64, high: u64) -> u64 {
+        let queue = |inputs: u64| {
+            let mut queue = [0; WORDS];
+            (queue[0], queue[1]) = (inputs as u32, (inputs >> 32) as u32);
+            queue
+        };
+        let mut queues = [low, high].map(queue);
         let mut fired = [0; 2];
-        for (fired, bits) in fired.iter_mut().zip(inputs) {
-            let mut seen = [0; WORDS];
-            let low = spread(bits, first);
-            (seen[0], seen[1]) = (low as u32, (low >> 32) as u32);
-            for (number, neuron) in self.neurons[..count].iter().enumerate() {
-                let at = first + number;
-                let words = at.div_ceil(LANES);
-                let pairs = neuron.weights.iter().zip(&seen).take(words);
-                let sum = pairs.fold(0, |sum, (&weights, &seen)| dot(weights, seen, sum));
+        for neuron in &self.neurons[..(self.count as usize).min(MAX_NEURONS)] {
+            for (queue, fired) in queues.iter_mut().zip(&mut fired) {
+                // The word that changes comes last.
+                let sum =
+                    (0..WORDS).rev().fold(0, |sum, at| dot(neuron.weights[at], queue[at], sum));
                 let fires = u32::from(sum >= neuron.threshold);
-                *fired |= fires << number;
-                seen[at / LANES] |= fires << (8 * (at % LANES));
+                *fired = *fired << 1 | fires;
+                for at in (1..WORDS).rev() {
+                    queue[at] = queue[at] << 8 | queue[at - 1] >> 24;
+                }
+                queue[0] = queue[0] << 8 | fires;
             }
         }
-        fired
+        u64::from(fired[0]) | u64::from(fired[1]) << 32
     }
-}
-
-/// The lowest `count` bits, up to eight, each in a byte.
-#[inline(always)]
-fn spread(bits: u32, count: usize) -> u64 {
-    (0..count).fold(0, |bytes, at| bytes | u64::from(bits >> at & 1) << (8 * at))
 }
 
 /// `sum` and the products of four signed bytes each (PTX ISA, `dp4a`).

@@ -623,7 +623,7 @@ impl<D: Device> Lanes<D> {
         let mut image = machine.image().to_vec();
         let mut frames = Vec::new();
         machine.with_kernel(|kernel| {
-            kernel.mem.for_each_page(|page, _, bytes| {
+            kernel.mem.for_each_page(0, 1, |page, _, bytes| {
                 let entry = frame_entry(&self.layout, page.0);
                 let known = self.own.frame(entry).filter(|&frame| self.own.bytes(frame) == bytes);
                 let frame = known.unwrap_or_else(|| {
@@ -691,7 +691,7 @@ impl<D: Device> Lanes<D> {
     /// When a call of the driver fails.
     pub fn hash(&mut self, lanes: &[u32]) -> Result<()> {
         self.choose(lanes)?;
-        self.launch("ncpu_hash", lanes.len() as u32)
+        self.launch("ncpu_hash", lanes.len() as u32 * WARP)
     }
 
     /// The state hashes of lanes.
@@ -763,7 +763,7 @@ impl Flat {
         let layout = *machine.layout();
         let mut frames = vec![0; PAGE_SIZE];
         machine.with_kernel(|kernel| {
-            kernel.mem.for_each_page(|page, _, bytes| {
+            kernel.mem.for_each_page(0, 1, |page, _, bytes| {
                 let number = (frames.len() / PAGE_SIZE) as u32;
                 let at = frame_entry(&layout, page.0);
                 image[at..at + 4].copy_from_slice(&number.to_le_bytes());

@@ -62,6 +62,18 @@ const PROGRAMS: &[Program] = &[
         distinct: LANES,
     },
     Program {
+        name: "job control",
+        command: &[
+            "bash",
+            "-c",
+            "set -m; read n; (sleep 0.$((n % 7)); echo slept) & seq $n | sort -rn | head -2 &
+             wait %2; (kill -STOP $BASHPID; echo continued) & sleep 0.01; jobs | wc -l
+             kill -CONT %3; wait; (exit $((n % 5))) & wait $!; echo $?",
+        ],
+        stdin: "{n}\n",
+        distinct: LANES,
+    },
+    Program {
         name: "python3",
         command: &[
             "python3",
@@ -73,18 +85,6 @@ print(sorted(d.values())[:5], 2 ** n % 1000003, n / 7, f'{n ** 0.5:.12f}', hash(
         ],
         stdin: "{n}\n",
         distinct: 512,
-    },
-    Program {
-        name: "job control",
-        command: &[
-            "bash",
-            "-c",
-            "set -m; read n; (sleep 0.$((n % 7)); echo slept) & seq $n | sort -rn | head -2 &
-             wait %2; (kill -STOP $BASHPID; echo continued) & sleep 0.01; jobs | wc -l
-             kill -CONT %3; wait; (exit $((n % 5))) & wait $!; echo $?",
-        ],
-        stdin: "{n}\n",
-        distinct: LANES,
     },
 ];
 
@@ -98,6 +98,7 @@ pub(super) fn run(check: &Check, section: &mut Section) -> Result<()> {
          MIPS | CPU engine, s | rows that differ |\n\
          |---|---|---|---|---|---|---|---|---|",
     );
+    scripts(check, section, lanes)?;
     for program in PROGRAMS {
         let distinct = program.distinct.min(lanes);
         let inputs: Vec<String> = (0..lanes)
@@ -109,7 +110,7 @@ pub(super) fn run(check: &Check, section: &mut Section) -> Result<()> {
             section.fail(format!("{}: {error:#}", program.name));
         }
     }
-    scripts(check, section, lanes)
+    Ok(())
 }
 
 /// The scripts of the scenarios, several machines with each, as the standard input of shells.

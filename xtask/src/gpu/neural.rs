@@ -83,7 +83,7 @@ fn machine(check: &Check, program: &Program, engine: &str, alu: &str) -> Result<
     let report = check.scratch.path().join("neural.json");
     let mut command = Command::new(&check.ncpu);
     command.args(["run", "--engine", engine, "--alu", alu, "--weights"]).arg(&check.weights);
-    command.args(["-i", "--report", "json", "--report-file"]).arg(&report);
+    command.args(["--report", "json", "--report-file"]).arg(&report);
     let (first, rest) = program.command.split_first().context("no program")?;
     if program.in_root {
         command.arg("--rootfs").arg(&check.rootfs).arg(first);

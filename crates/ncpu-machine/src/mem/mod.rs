@@ -551,10 +551,15 @@ impl<'m> Mem<'m> {
         self.write_page(page, 0, bytes)
     }
 
-    /// Calls `visit` with each page in use, in order, its references and its bytes: what a state
-    /// hash covers and a snapshot stores.
-    pub fn for_each_page(&self, mut visit: impl FnMut(Ppn, u32, &[u8; PAGE_SIZE])) {
-        for number in 1..=self.allocator.fresh {
+    /// Calls `visit` with pages in use, in order, their references and their bytes: what a state hash
+    /// covers and a snapshot stores. Of all pages, every `step`th is looked at, after the `first` ones.
+    pub fn for_each_page(
+        &self,
+        first: usize,
+        step: usize,
+        mut visit: impl FnMut(Ppn, u32, &[u8; PAGE_SIZE]),
+    ) {
+        for number in (1..=self.allocator.fresh).skip(first).step_by(step) {
             let references = self.pages[number as usize].references;
             if references != 0 {
                 let page = Ppn(number);
