@@ -66,6 +66,8 @@ const STEPS: &[(&str, &[&str])] = &[
             "training",
             "--test",
             "soft",
+            "--test",
+            "invert",
         ],
     ),
     (

@@ -5,12 +5,20 @@
 //! - [`digest`]        what of the networks a certificate is about
 //! - [`verify`]        the proof: each cell on every input, and each operation for all operands
 //! - `train`           gradient descent, with the feature of that name
-//! - `soft`            the compositions on soft bits, with their gradients; with the same feature
+//! - `soft`            the compositions on soft bits, with their gradients; with the same feature, as
+//! - `program`         straight-line programs of A64 words on any planes, and
+//! - `invert`          their inputs by descent
 //!
 //! Networks, their evaluation and their composition are `ncpu-neural-alu`'s.
 #![forbid(unsafe_code)]
 
 pub mod digest;
+#[cfg(feature = "train")]
+pub mod invert;
+#[cfg(feature = "train")]
+pub mod program;
+#[cfg(feature = "train")]
+mod random;
 #[cfg(feature = "train")]
 pub mod soft;
 pub mod specification;

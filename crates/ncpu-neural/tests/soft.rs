@@ -1,9 +1,11 @@
 //! Gradients through the compositions.
 
+use burn_tensor::Tensor;
 use ncpu_alu::{Alu, NativeAlu};
 use ncpu_neural::Weights;
-use ncpu_neural::soft::{Form, Plane, SoftBits, bits, nearest, plane};
-use ncpu_neural_alu::{CellId, Network, Operation};
+use ncpu_neural::soft::{Form, Plane, Real, SoftBits, bits, nearest, plane};
+use ncpu_neural::specification::specification;
+use ncpu_neural_alu::{CellId, Domain, Network, Operation};
 use std::path::Path;
 use std::sync::LazyLock;
 
@@ -18,17 +20,17 @@ fn random(state: &mut u64) -> f64 {
     (*state >> 11) as f64 / (1u64 << 53) as f64
 }
 
-/// A weighted sum of all result bits.
-fn loss(operation: Operation, form: Form, a: &Plane, b: &Plane) -> Plane {
+/// A weighted sum of all result bits of all rows.
+fn loss(operation: Operation, form: Form, a: &Plane, b: &Plane) -> Tensor<Real, 1> {
     let mut d = SoftBits::new(&NETWORKS, form);
-    let carry = bits(0);
+    let carry = bits(&[0]);
     let [result, flags] = operation.compute(&mut d, a, b, &carry);
     let weights = plane((0..64).map(|at| 1.0 + f64::from(at % 7)));
     ((result + flags) * weights).sum()
 }
 
-fn value(plane: Plane) -> f64 {
-    plane.into_scalar()
+fn value(sum: Tensor<Real, 1>) -> f64 {
+    sum.into_scalar()
 }
 
 #[test]
@@ -38,16 +40,16 @@ fn gradients_are_those_of_finite_differences() {
     for &operation in Operation::ALL {
         let mut state = operation as u64 + 1;
         let numbers: [Vec<f64>; 2] =
-            std::array::from_fn(|_| (0..64).map(|_| random(&mut state)).collect());
+            std::array::from_fn(|_| (0..128).map(|_| random(&mut state)).collect());
         let [a, b] = numbers.clone().map(|numbers| plane(numbers).require_grad());
         let gradients = loss(operation, form, &a, &b).backward();
         for (which, operand) in [&a, &b].into_iter().enumerate() {
             // An operation of one operand has no gradient for the second.
             let gradient: Vec<f64> = match operand.grad(&gradients) {
                 Some(gradient) => gradient.into_data().iter().collect(),
-                None => vec![0.0; 64],
+                None => vec![0.0; 128],
             };
-            for at in [0, 5, 31, 32, 63] {
+            for at in [0, 5, 31, 64 + 32, 64 + 63] {
                 let [more, less] = [STEP, -STEP].map(|step| {
                     let mut numbers = numbers.clone();
                     numbers[which][at] += step;
@@ -65,6 +67,41 @@ fn gradients_are_those_of_finite_differences() {
             }
         }
     }
+}
+
+/// A cell's derivatives on bits, one input after the other, are what its specification says of a flip.
+fn derivatives_are_flips<const I: usize, const O: usize>(cell: CellId) {
+    let bit = |input: u32, i: usize| f64::from(input >> i & 1);
+    for i in 0..I {
+        for output in 0..O {
+            // Position `p` has the input `p`, of those that there are.
+            let input = |p: u32| p % (1 << I);
+            let planes: [Plane; I] =
+                std::array::from_fn(|i| plane((0..64).map(|p| bit(input(p), i))).require_grad());
+            let mut d = SoftBits::new(&NETWORKS, Form::Expected);
+            let outputs: [Plane; O] = d.cell(cell, planes.each_ref());
+            let gradients = outputs[output].clone().sum().backward();
+            let found: Vec<f64> = match planes[i].grad(&gradients) {
+                Some(gradient) => gradient.into_data().iter().collect(),
+                None => vec![0.0; 64],
+            };
+            for p in 0..64 {
+                let [without, with] = [input(p) & !(1 << i), input(p) | 1 << i]
+                    .map(|input| bit(specification(cell, input), output));
+                assert_eq!(found[p as usize], with - without, "{} of {p}", cell.name());
+            }
+        }
+    }
+}
+
+#[test]
+fn expected_cells_change_as_flips_do() {
+    derivatives_are_flips::<2, 1>(CellId::Xor);
+    derivatives_are_flips::<2, 2>(CellId::HalfAdder);
+    derivatives_are_flips::<4, 2>(CellId::Combine);
+    derivatives_are_flips::<3, 2>(CellId::FullAdder);
+    derivatives_are_flips::<3, 8>(CellId::Attend);
+    derivatives_are_flips::<3, 1>(CellId::Select);
 }
 
 #[test]
@@ -88,9 +125,9 @@ fn straight_through_results_are_exact() {
             (Operation::Ltu, alu.ltu(a, b).into()),
         ] {
             let mut d = SoftBits::new(&NETWORKS, Form::StraightThrough(2.0));
-            let [result, _] = operation.compute(&mut d, &bits(a), &bits(b), &bits(0));
+            let [result, _] = operation.compute(&mut d, &bits(&[a]), &bits(&[b]), &bits(&[0]));
             let is_truth = operation == Operation::Ltu;
-            let found = nearest(&result) & if is_truth { 1 } else { u64::MAX };
+            let found = nearest(&result)[0] & if is_truth { 1 } else { u64::MAX };
             assert_eq!(found, expected, "{} of {a:#x} and {b:#x}", operation.name());
         }
     }

@@ -3,6 +3,7 @@
 use super::curves::Curve;
 use super::plan::Plan;
 use super::rounding;
+use crate::random::Random;
 use crate::specification::specification;
 use burn_autodiff::Autodiff;
 use burn_ndarray::{NdArray, NdArrayDevice};
@@ -32,24 +33,6 @@ const LEARNED: f32 = 0.9;
 const STEEPEST: f32 = 8.0;
 /// Steps between two points of a curve.
 const POINTS: u32 = 10;
-
-/// A generator of 64-bit numbers (SplitMix64; Steele, Lea and Flood 2014).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ z >> 31
-    }
-
-    /// Evenly between -1 and 1.
-    fn signed_unit(&mut self) -> f32 {
-        (self.next() >> 40) as f32 / (1u32 << 23) as f32 - 1.0
-    }
-}
 
 /// The seed of one attempt at a cell.
 pub(super) fn seed(cell: CellId, seed: u64, attempt: u32) -> u64 {
