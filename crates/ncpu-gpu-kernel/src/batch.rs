@@ -167,6 +167,8 @@ pub struct Round {
     pub exact: u32,
     /// Lanes that wait to be served, in [`Batch::waiting`], or were.
     pub waiting: u32,
+    /// How many of them have been taken up; more where nothing was left.
+    pub served: u32,
 }
 
 /// Many machines, and what they share.
@@ -179,8 +181,6 @@ pub struct Batch {
     /// Lanes that a warp executes, a power of two up to [`WARP`]. (Their memory is spread over [`WARP`]
     /// lanes, whatever this is.)
     pub width: u32,
-    /// Warps that serve, enough for all lanes.
-    pub servers: u32,
     /// Where tables are in an image.
     pub layout: Layout,
     /// Images of all lanes.
@@ -258,20 +258,9 @@ impl Batch {
 
     /// The lane that is a thread's of such a launch.
     pub(crate) const fn lane_of(&self, thread: u32) -> Option<u32> {
-        place_of(thread, self.width, self.lanes)
-    }
-
-    /// The lane that a thread serves. What lanes are served for differs, so each warp gets few of those
-    /// that wait.
-    ///
-    /// # Safety
-    /// The batch must be complete, and all lanes have executed.
-    pub(crate) unsafe fn served_by(&self, thread: u32) -> Option<u32> {
-        // SAFETY: the caller's promise.
-        let count = unsafe { (*self.round).waiting };
-        let at = place_of(thread, count.div_ceil(self.servers), count)?;
-        // SAFETY: below the number of those that wait.
-        Some(unsafe { *self.waiting.add(at as usize) })
+        let place = thread % WARP;
+        let lane = thread / WARP * self.width + place;
+        if place < self.width && lane < self.lanes { Some(lane) } else { None }
     }
 
     pub(crate) fn image(&self, lane: u32) -> *mut u8 {
@@ -357,13 +346,6 @@ impl Batch {
             )
         }
     }
-}
-
-/// The thread's place among `count`, of which each warp has `width`.
-const fn place_of(thread: u32, width: u32, count: u32) -> Option<u32> {
-    let place = thread % WARP;
-    let at = thread / WARP * width + place;
-    if place < width && at < count { Some(at) } else { None }
 }
 
 impl Lane {

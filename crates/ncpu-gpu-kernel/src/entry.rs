@@ -80,11 +80,7 @@ entries! {
     /// Chains of results of networks; takes the address of [`Chains`].
     ncpu_neural_chain "neural" |chains: Chains, thread| neural::chain(chains, thread);
     /// Every lane that waits is served.
-    ncpu_serve "service" |batch: Batch, thread| {
-        if let Some(lane) = batch.served_by(thread) {
-            serving::serve(batch, lane);
-        }
-    };
+    ncpu_serve "service" |batch: Batch, thread| serving::serve_waiting(batch, thread);
     /// Chosen lanes go on, as their output has been taken.
     ncpu_resume "service" |batch: Batch, thread| serving::resume(batch, thread);
     /// Chosen lanes are told to stop at once.

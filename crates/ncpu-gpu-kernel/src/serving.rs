@@ -6,7 +6,7 @@
 //! machine's history. An attended lane leaves these moments to its host: it shows its output whenever it
 //! stops, and does what it was told when it goes on.
 
-use crate::batch::{Batch, Lane, state, stop};
+use crate::batch::{Batch, Lane, WARP, state, stop};
 use core::mem::take;
 use core::sync::atomic::{AtomicU32, Ordering};
 use ncpu_linux::host::Request;
@@ -39,11 +39,36 @@ impl Default for Exchange {
     }
 }
 
+/// Serves lanes that wait, one after the other, until none is left: the first thread of each warp does, and
+/// no other. Where several threads of a warp served machines that went ways of their own, bytes that they
+/// had stored on their stacks were lost on an H200 (docs/measurements/lanes.md).
+///
+/// # Safety
+/// The batch must be complete, and all lanes have executed.
+pub unsafe fn serve_waiting(batch: &Batch, thread: u32) {
+    if !thread.is_multiple_of(WARP) {
+        return;
+    }
+    // SAFETY: the caller's promise. Other threads touch the number in this way only, and each lane is on
+    // the list once.
+    unsafe {
+        let count = (*batch.round).waiting;
+        let served = AtomicU32::from_ptr(&raw mut (*batch.round).served);
+        loop {
+            let at = served.fetch_add(1, Ordering::Relaxed);
+            if at >= count {
+                return;
+            }
+            serve(batch, *batch.waiting.add(at as usize));
+        }
+    }
+}
+
 /// Serves a lane that waits for it.
 ///
 /// # Safety
 /// The batch must be complete, and no other thread may use the lane.
-pub unsafe fn serve(batch: &Batch, lane: u32) {
+unsafe fn serve(batch: &Batch, lane: u32) {
     // SAFETY: the caller's promise. The record is also reached through the kernel's memory, but only
     // its allocation state, which this function does not touch.
     let record = unsafe { batch.record(lane) };

@@ -189,11 +189,6 @@ fn width(lanes: u32, processors: u32) -> u32 {
 /// Warps of a multiprocessor that serve at a time, for the registers that serving takes.
 const SERVING: u32 = 8;
 
-/// Warps that serve so many lanes.
-fn servers(lanes: u32, processors: u32) -> u32 {
-    lanes.min(SERVING * processors).max(lanes.div_ceil(WARP))
-}
-
 impl<D: Device> Lanes<D> {
     /// Puts a template, from which lanes are forked, and room for the lanes into device memory.
     ///
@@ -256,7 +251,6 @@ impl<D: Device> Lanes<D> {
             lanes,
             spread: plan.spread.into(),
             width: width(lanes, this.device.processors()),
-            servers: servers(lanes, this.device.processors()),
             layout,
             images: pointer(this.alloc(image_stride(&layout) * u64::from(lanes))?),
             image_stride: image_stride(&layout),
@@ -436,7 +430,8 @@ impl<D: Device> Lanes<D> {
         let start = self.device.mark()?;
         self.execute()?;
         let executed = self.device.mark()?;
-        self.launch("ncpu_serve", self.record.servers * WARP)?;
+        let servers = self.lanes.min(SERVING * self.device.processors());
+        self.launch("ncpu_serve", servers * WARP)?;
         let served = self.device.mark()?;
         let mut round = Round::default();
         self.device.download(at, round.bytes_mut())?;

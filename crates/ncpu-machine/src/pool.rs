@@ -106,13 +106,14 @@ impl LaneFrames {
         spread: false,
     };
 
-    /// The block of frame `number`, taken now if the warp has none.
+    /// The block of frame `number`, taken now if the warp has none. Its number is all that lanes tell each
+    /// other so.
     #[cfg_attr(target_arch = "nvptx64", inline(never))]
     fn block(&self, number: u32) -> Option<u32> {
         // SAFETY: the table has `limit` entries, and `number` is below.
         let entry = unsafe { &*self.blocks.add(number as usize) };
         loop {
-            match entry.compare_exchange(0, Self::TAKING, Ordering::AcqRel, Ordering::Acquire) {
+            match entry.compare_exchange(0, Self::TAKING, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => {}
                 Err(Self::TAKING) => {
                     core::hint::spin_loop();
@@ -125,10 +126,10 @@ impl LaneFrames {
             let block = shared.taken.fetch_add(1, Ordering::Relaxed);
             if block >= shared.capacity {
                 shared.taken.fetch_sub(1, Ordering::Relaxed);
-                entry.store(0, Ordering::Release);
+                entry.store(0, Ordering::Relaxed);
                 return None;
             }
-            entry.store(block + 1, Ordering::Release);
+            entry.store(block + 1, Ordering::Relaxed);
             return Some(block);
         }
     }

@@ -50,12 +50,12 @@ const SMALL: &[Size] = &[
 pub(super) fn run(check: &Check, section: &mut Section) -> Result<()> {
     section.line("## Speed\n");
     let peer = peer(check, section)?;
-    // What goes wrong with one leaves the others.
+    // What goes wrong with one leaves the others. The longest comes last.
     for result in [
-        workloads(check, section, peer.as_ref()),
-        packets(check, section, peer.as_ref()),
         forks(check, section),
         start_up(check, section),
+        packets(check, section, peer.as_ref()),
+        workloads(check, section, peer.as_ref()),
     ] {
         if let Err(error) = result {
             section.fail(format!("{error:#}"));
@@ -253,8 +253,8 @@ fn packets(check: &Check, section: &mut Section, peer: Option<&Value>) -> Result
         }
     }
     section.line(
-        "\nMachines that make their packets themselves are the workloads `bpf-…` above, with 10,000 \
-         packets each at 16,384 lanes.",
+        "\nMachines that make their packets themselves are the workloads `bpf-…` below, with 10,000 \
+         packets each at 16,384 lanes.\n",
     );
     Ok(())
 }
