@@ -89,7 +89,7 @@ pub struct Plan {
 /// Bytes that a plan needs for each lane beside its frames.
 fn lane_bytes(layout: &Layout, plan: &Plan) -> u64 {
     let words = Tlb::words(true) + Lookup::words(true);
-    let records = 2 * size_of::<Lane>() as u64 + 12;
+    let records = (2 * size_of::<Lane>() + size_of::<Tallies>()) as u64 + 12;
     let blocks = frame_limit(layout) * BLOCK_ENTRY;
     let blocks = if plan.spread { blocks / u64::from(WARP) + 1 } else { blocks };
     image_stride(layout) + 8 * words as u64 + records + blocks + output_room(layout, plan)
@@ -301,17 +301,22 @@ impl<D: Device> Lanes<D> {
         self.send()
     }
 
-    /// What networks have computed for a lane; nothing without networks.
+    /// What networks have computed for all lanes; `None` without networks.
     ///
     /// # Errors
     /// When a call of the driver fails.
-    pub fn tallies(&self, lane: u32) -> Result<Tallies> {
-        let mut tallies = Tallies::default();
-        if !self.record.tallies.is_null() {
-            let at = self.record.tallies.addr() + lane as usize * size_of::<Tallies>();
-            self.device.download(at as u64, tallies.bytes_mut())?;
+    pub fn tallies(&self) -> Result<Option<Tallies>> {
+        if self.record.tallies.is_null() {
+            return Ok(None);
         }
-        Ok(tallies)
+        let (mut one, mut all) = (Tallies::default(), Tallies::default());
+        let mut bytes = vec![0; self.lanes as usize * size_of::<Tallies>()];
+        self.device.download(self.record.tallies.addr() as u64, &mut bytes)?;
+        for lane in bytes.chunks_exact(size_of::<Tallies>()) {
+            one.bytes_mut().copy_from_slice(lane);
+            all.add(&one);
+        }
+        Ok(Some(all))
     }
 
     fn alloc(&mut self, bytes: u64) -> Result<u64> {

@@ -106,12 +106,12 @@ impl<D: Device> GpuMachine<D> {
         self.lanes.use_networks(networks)
     }
 
-    /// What networks have computed so far.
+    /// What networks have computed so far; `None` without networks.
     ///
     /// # Errors
     /// When a call of the driver fails.
-    pub fn tallies(&self) -> Result<Tallies> {
-        self.lanes.tallies(LANE)
+    pub fn tallies(&self) -> Result<Option<Tallies>> {
+        self.lanes.tallies()
     }
 
     /// What the device has done so far.

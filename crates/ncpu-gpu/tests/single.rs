@@ -125,7 +125,7 @@ fn networks_give_the_same_state_and_every_result() {
     assert_eq!(host.output, b"hello\n");
     let (instructions, _, hash) = figures(&mut machine.fetch().unwrap());
     assert_eq!((instructions, hash), (INSTRUCTIONS, expected));
-    let tallies = machine.tallies().unwrap();
+    let tallies = machine.tallies().unwrap().unwrap();
     for &operation in Operation::ALL {
         let Tally { asked, by_network, by_wiring } = tallies.of(operation);
         assert_eq!(asked, by_network + by_wiring, "{}", operation.name());

@@ -301,7 +301,10 @@ fn options_that_make_no_sense() {
         (&[range[0], range[1], "--out", "x.parquet", "--resume"], "jsonl"),
         (&[range[0], range[1], "--engine", "gpu"], "--engine cpu"),
         (&[range[0], range[1], "--engine", "gpu-emulated", "--lanes", "9999999"], "at most"),
-        (&[range[0], range[1], "--alu", "neural"], "--alu native"),
+        (
+            &[range[0], range[1], "--alu", "neural", "--weights", "/no/such/folder"],
+            "/no/such/folder",
+        ),
     ];
     for (options, expected) in cases {
         let output = batch(options, &program);

@@ -4,7 +4,7 @@ mod support;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use support::{Folder, HELLO, count_then_hello, ncpu, report, text};
+use support::{CAT, Folder, HELLO, count_then_hello, ncpu, report, text};
 
 fn models() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/alu")
@@ -32,6 +32,33 @@ fn networks_give_the_same_machine_and_nothing_else_computes() {
     // Each SUBS is a sum with flags.
     assert!(figures["results"]["add_with_carry"].as_u64().unwrap() >= 65_536);
     assert!(native["neural"].is_null() && native["alu"] == "native");
+}
+
+#[test]
+fn machines_of_a_batch_have_networks_too() {
+    let folder = Folder::new();
+    let program = folder.program("cat", CAT);
+    let run = |options: &[&str]| {
+        let mut command = ncpu();
+        command.args(["batch", "--stdin-range", "0..3", "--report", "json", "--weights"]);
+        let output = command.arg(models()).args(options).arg(&program).output().unwrap();
+        let mut rows: Vec<String> = text(&output.stdout).lines().map(str::to_owned).collect();
+        rows.sort_unstable();
+        (rows, report(&output))
+    };
+    let (expected, native) = run(&["--engine", "cpu"]);
+    assert_eq!(expected.len(), 3);
+    assert!(native["neural"].is_null() && native["alu"] == "native");
+    let mut results = Vec::new();
+    for engine in ["cpu", "gpu-emulated"] {
+        let (rows, report) = run(&["--engine", engine, "--alu", "neural"]);
+        assert_eq!(rows, expected, "{engine}");
+        assert_eq!(report["alu"], "neural");
+        assert_eq!(report["neural"]["by_native_arithmetic"], 0);
+        results.push(report["neural"]["results"].clone());
+    }
+    assert!(results[0]["add_with_carry"].as_u64() > Some(0), "{results:?}");
+    assert_eq!(results[0]["add_with_carry"], results[1]["add_with_carry"]);
 }
 
 #[test]

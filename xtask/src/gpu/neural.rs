@@ -1,9 +1,10 @@
 //! Arithmetic by networks: how fast, and that machines come to the same state with it.
 
+use super::batch::{Batch, difference};
 use super::{Check, Section};
 use crate::scenarios::child::{self, Input};
 use anyhow::{Context, Result, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -75,6 +76,40 @@ pub(super) fn run(check: &Check, section: &mut Section) -> Result<()> {
             count / seconds
         ));
     }
+    batch(check, section)
+}
+
+/// Many machines, each with an input of its own.
+fn batch(check: &Check, section: &mut Section) -> Result<()> {
+    let lanes = check.pick(4096, 4);
+    let cases =
+        check.write_cases((1..=lanes).map(|n| json!({ "stdin": format!("{n} 1 diverse\n") })))?;
+    let program = check.programs.join("sort");
+    let run = |engine, lanes, alu: &[String]| {
+        let cases = ["--jsonl".to_owned(), cases.display().to_string()];
+        let options = [&cases, alu].concat();
+        check.batch(&Batch {
+            engine,
+            lanes,
+            options,
+            program: vec![program.as_os_str()],
+            seconds: 120,
+        })
+    };
+    let weights = check.weights.display().to_string();
+    let networks = ["--alu".to_owned(), "neural".to_owned(), "--weights".to_owned(), weights];
+    let neural = run(&check.engine, lanes, &networks)?;
+    let native = run("cpu", 0, &[])?;
+    if let Some((count, first)) = difference(&neural.rows, &native.rows) {
+        section.fail(format!("batch: {count} rows are not those of native arithmetic: {first}"));
+    }
+    section.line(format!(
+        "\n`sort` on {lanes} machines with inputs of their own, rows beside native arithmetic's: {} \
+         instructions, {:.1} million a second end to end, {:.1} while executing.",
+        neural.report.instructions,
+        neural.report.instructions_per_second / 1e6,
+        neural.report.executing_mips(),
+    ));
     Ok(())
 }
 

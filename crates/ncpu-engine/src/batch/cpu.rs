@@ -1,14 +1,15 @@
 //! Batches on this computer's processor: a machine a thread.
 
 use super::{
-    BatchEngine, BatchError, Case, CaseStreams, Finished, Outcome, Rules, Sink, Summary, Template,
-    guarded,
+    Arithmetic, BatchEngine, BatchError, Case, CaseStreams, Finished, Outcome, Rules, Sink,
+    Summary, Template, guarded,
 };
 use crate::drive::{self, drive};
 use crate::folders::Folders;
 use crate::hash::state_hash;
 use crate::machine::Machine;
 use ncpu_alu::NativeAlu;
+use ncpu_neural_alu::Tallies;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
@@ -19,27 +20,38 @@ use std::thread;
 const TAKEN: usize = 2;
 
 /// Runs machines on threads of this process.
-pub struct CpuBatch {
+pub struct CpuBatch<A = NativeAlu> {
     template: Template,
     rules: Rules,
     lanes: NonZeroUsize,
+    arithmetic: A,
 }
 
 impl CpuBatch {
     /// An engine with so many lanes, each a thread. The template's pool needs
     /// [`Template::frames`].
     pub fn new(template: Template, rules: Rules, lanes: NonZeroUsize) -> CpuBatch {
-        CpuBatch { template, rules, lanes }
+        CpuBatch { template, rules, lanes, arithmetic: NativeAlu }
+    }
+
+    /// The same with other arithmetic.
+    pub fn with<A: Arithmetic>(self, arithmetic: A) -> CpuBatch<A> {
+        let CpuBatch { template, rules, lanes, .. } = self;
+        CpuBatch { template, rules, lanes, arithmetic }
     }
 }
 
-impl BatchEngine for CpuBatch {
+impl<A: Arithmetic> BatchEngine for CpuBatch<A> {
     fn name(&self) -> &'static str {
         "cpu"
     }
 
     fn lanes(&self) -> usize {
         self.lanes.get()
+    }
+
+    fn tallies(&self) -> Option<Tallies> {
+        self.arithmetic.tallies()
     }
 
     fn run(
@@ -51,7 +63,7 @@ impl BatchEngine for CpuBatch {
         // Set when no one wants results any more, whatever the reason.
         let abandoned = AtomicBool::new(false);
         let is_stopped = || stop.load(Ordering::Relaxed) || abandoned.load(Ordering::Relaxed);
-        let rules = self.rules;
+        let (rules, arithmetic) = (self.rules, &self.arithmetic);
         let templates =
             (0..self.lanes.get()).map(|_| self.template.fork()).collect::<Result<Vec<_>, _>>()?;
         let (give, taken) = channel();
@@ -64,7 +76,8 @@ impl BatchEngine for CpuBatch {
                 let (end, taken, is_stopped) = (end.clone(), &taken, &is_stopped);
                 let lane = move || {
                     while let Some(case) = next(taken) {
-                        if end.send(run_case(&mut template, case, &rules, is_stopped)).is_err() {
+                        let ended = run_case(&mut template, case, arithmetic, &rules, is_stopped);
+                        if end.send(ended).is_err() {
                             break;
                         }
                     }
@@ -117,6 +130,7 @@ fn next(taken: &Mutex<Receiver<Case>>) -> Option<Case> {
 fn run_case(
     template: &mut Template,
     case: Case,
+    arithmetic: &impl Arithmetic,
     rules: &Rules,
     is_stopped: &dyn Fn() -> bool,
 ) -> Option<Finished> {
@@ -129,7 +143,7 @@ fn run_case(
         Ok(Err(error)) => return failed(error.to_string()),
         Err(panic) => return failed(panic),
     };
-    let result = guarded(|| finish(&mut machine, &case, rules, is_stopped));
+    let result = guarded(|| finish(&mut machine, &case, arithmetic, rules, is_stopped));
     // What made the machine panic may do so again.
     let dropped = guarded(|| drop(machine));
     match result.and_then(|finished| dropped.map(|()| finished)) {
@@ -142,15 +156,18 @@ fn run_case(
 fn finish(
     machine: &mut Machine,
     case: &Case,
+    arithmetic: &impl Arithmetic,
     rules: &Rules,
     is_stopped: &dyn Fn() -> bool,
 ) -> Option<Finished> {
+    let unit = arithmetic.unit();
     let mut streams = CaseStreams::new(&case.input, rules, is_stopped);
     let limits = drive::Rules { fuel: rules.fuel, timeout: rules.timeout, pause: None };
     let (ending, instructions) = machine.with_kernel(|kernel| {
-        let ending = drive(kernel, &NativeAlu, &mut streams, &mut Folders::default(), limits);
+        let ending = drive(kernel, &unit, &mut streams, &mut Folders::default(), limits);
         (ending, kernel.header.retired)
     });
+    arithmetic.note(&unit);
     Some(Finished {
         index: case.index,
         label: case.label.clone(),

@@ -10,16 +10,19 @@
 //! - [`template`]  from a case to a machine
 //! - [`streams`]   what such a machine sees as its standard streams
 //! - [`cpu`]       the engine of this computer's processor
+//! - [`arithmetic`] what computes its results
 //! - [`panic`]     panics that are a case's end and not the batch's
 //!
 //! Not here: where cases come from and results go, which is up to the caller.
 
+mod arithmetic;
 mod cpu;
 mod panic;
 mod streams;
 mod template;
 
 pub use crate::drive::SLICE;
+pub use arithmetic::{Arithmetic, Networks};
 pub use cpu::CpuBatch;
 pub use panic::guarded;
 pub use streams::CaseStreams;
@@ -28,6 +31,7 @@ pub use template::{CaseError, Template};
 use crate::drive::Reason;
 use crate::machine::BootError;
 use ncpu_linux::Limits;
+use ncpu_neural_alu::Tallies;
 use serde::Serialize;
 use std::error::Error;
 use std::io;
@@ -254,6 +258,9 @@ pub trait BatchEngine {
     fn device(&self) -> Option<DeviceFigures> {
         None
     }
+
+    /// What networks have computed so far, if they do the arithmetic.
+    fn tallies(&self) -> Option<Tallies>;
 
     /// Runs a machine for each case. Cases are taken as lanes become free, and each end goes to
     /// `sink` as it comes: both are called on the caller's thread. A case that fails is an end too.

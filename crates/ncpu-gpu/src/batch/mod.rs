@@ -22,6 +22,8 @@ use ncpu_engine::batch::{
 };
 use ncpu_gpu_kernel::Lane;
 use ncpu_gpu_kernel::batch::{WARP, stop};
+use ncpu_gpu_kernel::packed::PackedNetworks;
+use ncpu_neural_alu::Tallies;
 pub use plan::plan_batch;
 use running::{Running, Waves, outcome};
 use std::collections::VecDeque;
@@ -83,6 +85,14 @@ impl<D: Device> GpuBatch<D> {
 }
 
 impl<D: Device> GpuBatch<D> {
+    /// Has networks do the arithmetic; see [`Lanes::use_networks`].
+    ///
+    /// # Errors
+    /// As for [`Lanes::use_networks`].
+    pub fn use_networks(&mut self, networks: &PackedNetworks) -> Result<()> {
+        self.lanes.use_networks(networks)
+    }
+
     /// The engine under another name than `gpu`, for reports.
     pub fn named(self, name: &'static str) -> GpuBatch<D> {
         GpuBatch { name, ..self }
@@ -104,6 +114,11 @@ impl<D: Device> BatchEngine for GpuBatch<D> {
             host_stops: self.host_stops,
             ..self.lanes.figures()
         })
+    }
+
+    fn tallies(&self) -> Option<Tallies> {
+        // A GPU that has failed is reported elsewhere.
+        self.lanes.tallies().ok().flatten()
     }
 
     fn run(

@@ -3,18 +3,21 @@
 use crate::cli::Engine;
 use crate::run::Guest;
 use ncpu_cuda::{CudaError, Device};
-use ncpu_engine::batch::{BatchEngine, CpuBatch, Rules, Template};
+use ncpu_engine::batch::{BatchEngine, CpuBatch, Networks, Rules, Template};
 use ncpu_engine::{BootError, Pool};
-use ncpu_gpu::{Emulation, GpuBatch, GpuError};
+use ncpu_gpu::{Emulation, GpuBatch};
+use ncpu_gpu_kernel::packed::PackedNetworks;
 use ncpu_image::RootImage;
 use ncpu_linux::Limits;
+use ncpu_neural::Certified;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::thread::available_parallelism;
 
 /// What was asked for.
-#[derive(Clone, Copy, Debug)]
 pub(super) struct Choice {
     pub(super) engine: Engine,
+    /// What does the arithmetic, if it is not the engine itself.
+    pub(super) networks: Option<Certified>,
     /// Machines at a time.
     pub(super) lanes: Option<NonZeroUsize>,
     /// How many machines there will be at most, if that is known.
@@ -43,11 +46,13 @@ pub(super) fn start(
             }
             Err(error) => return Err(error.into()),
         };
-    let mut on_gpu = || gpu("gpu", ncpu_gpu::open()?, template.fork()?, rules, choice);
+    let is_neural = choice.networks.is_some();
+    let open = || if is_neural { ncpu_gpu::open_neural() } else { ncpu_gpu::open() };
+    let mut on_gpu = || gpu("gpu", open()?, template.fork()?, rules, &choice);
     Ok(Ok(match choice.engine {
-        Engine::Cpu => Box::new(CpuBatch::new(template, rules, threads)),
+        Engine::Cpu => on_cpu(template, rules, threads, choice.networks),
         Engine::Gpu => on_gpu()?,
-        Engine::GpuEmulated => gpu("gpu-emulated", Emulation::default(), template, rules, choice)?,
+        Engine::GpuEmulated => gpu("gpu-emulated", Emulation::default(), template, rules, &choice)?,
         Engine::Auto => match on_gpu() {
             Ok(engine) => {
                 let device = engine.device().map(|figures| figures.device);
@@ -56,10 +61,23 @@ pub(super) fn start(
             }
             Err(error) => {
                 eprintln!("ncpu: engine cpu: {}", reason(&error));
-                Box::new(CpuBatch::new(template, rules, threads))
+                on_cpu(template, rules, threads, choice.networks)
             }
         },
     }))
+}
+
+fn on_cpu(
+    template: Template,
+    rules: Rules,
+    threads: NonZeroUsize,
+    networks: Option<Certified>,
+) -> Box<dyn BatchEngine> {
+    let native = CpuBatch::new(template, rules, threads);
+    match networks {
+        None => Box::new(native),
+        Some(networks) => Box::new(native.with(Networks::new(networks.cells))),
+    }
 }
 
 fn gpu<D: Device + 'static>(
@@ -67,19 +85,23 @@ fn gpu<D: Device + 'static>(
     device: D,
     template: Template,
     rules: Rules,
-    choice: Choice,
-) -> Result<Box<dyn BatchEngine>, GpuError> {
+    choice: &Choice,
+) -> anyhow::Result<Box<dyn BatchEngine>> {
     // No card has room for more.
     let lanes = |lanes| NonZeroU32::try_from(lanes).unwrap_or(NonZeroU32::MAX);
-    let engine = GpuBatch::new(device, template, rules, choice.lanes.map(lanes), choice.machines)?;
+    let mut engine =
+        GpuBatch::new(device, template, rules, choice.lanes.map(lanes), choice.machines)?;
+    if let Some(networks) = &choice.networks {
+        engine.use_networks(&PackedNetworks::new(&networks.networks)?)?;
+    }
     Ok(Box::new(engine.named(name)))
 }
 
 /// Why there is no GPU, for who has not asked for one.
-fn reason(error: &GpuError) -> String {
-    match error {
-        GpuError::Cuda(CudaError::NoDriver { .. }) => "there is no NVIDIA driver".into(),
-        GpuError::Cuda(CudaError::NoDevice { .. }) => "there is no NVIDIA GPU".into(),
-        other => other.to_string(),
+fn reason(error: &anyhow::Error) -> String {
+    match error.downcast_ref() {
+        Some(CudaError::NoDriver { .. }) => "there is no NVIDIA driver".into(),
+        Some(CudaError::NoDevice { .. }) => "there is no NVIDIA GPU".into(),
+        _ => error.to_string(),
     }
 }

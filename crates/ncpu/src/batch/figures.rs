@@ -1,6 +1,6 @@
 //! Counts of a batch, its report, and the progress bar.
 
-use crate::report::{self, line};
+use crate::report::{self, NeuralFigures, line};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use ncpu_engine::batch::{BatchEngine, DeviceFigures, Finished, Outcome};
 use serde::Serialize;
@@ -98,6 +98,7 @@ impl Tally {
 pub(super) struct BatchReport {
     schema: u32,
     engine: &'static str,
+    alu: &'static str,
     lanes: usize,
     program: Vec<String>,
     machines: u64,
@@ -110,22 +111,24 @@ pub(super) struct BatchReport {
     instructions_per_second: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     gpu: Option<DeviceFigures>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    neural: Option<NeuralFigures>,
 }
 
 impl BatchReport {
     pub(super) fn new(
-        engine: &dyn BatchEngine,
+        (engine, neural): (&dyn BatchEngine, Option<NeuralFigures>),
         program: Vec<String>,
         tally: &Tally,
-        earlier: u64,
+        (earlier, stopped): (u64, bool),
         wall: Duration,
-        stopped: bool,
     ) -> BatchReport {
         let wall_seconds = wall.as_secs_f64();
         let a_second = |count: u64| count as f64 / wall_seconds.max(1e-9);
         BatchReport {
             schema: SCHEMA,
             engine: engine.name(),
+            alu: if neural.is_some() { "neural" } else { "native" },
             lanes: engine.lanes(),
             program,
             machines: tally.all(),
@@ -137,6 +140,7 @@ impl BatchReport {
             machines_per_second: a_second(tally.all()),
             instructions_per_second: a_second(tally.instructions),
             gpu: engine.device(),
+            neural,
         }
     }
 
@@ -164,6 +168,7 @@ impl fmt::Display for BatchReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         line(f, "program", &self.program.join(" "))?;
         line(f, "engine", &format_args!("{}, {} lanes", self.engine, self.lanes))?;
+        line(f, "alu", &self.alu)?;
         line(f, "machines", &self.machines)?;
         for (way, count) in self.ended.ways() {
             line(f, &format!("  {way}"), &count)?;
@@ -175,6 +180,9 @@ impl fmt::Display for BatchReport {
         line(f, "speed", &format_args!("{:.1} MIPS", self.instructions_per_second / 1e6))?;
         if let Some(figures) = &self.gpu {
             report::device(f, figures)?;
+        }
+        if let Some(neural) = &self.neural {
+            neural.fmt(f)?;
         }
         Ok(())
     }

@@ -17,9 +17,10 @@ mod parquet;
 mod results;
 
 use crate::cli::{AluKind, BatchArguments};
-use crate::report;
+use crate::neural;
+use crate::report::{self, NeuralFigures};
 use crate::run::{Guest, limits, status};
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use cases::Source;
 use engine::Choice;
 use figures::{BatchReport, Progress, Tally};
@@ -38,10 +39,6 @@ const MOST_TOLD: u64 = 10;
 
 /// Runs a batch and returns the status to end with.
 pub(crate) fn batch(arguments: &BatchArguments) -> anyhow::Result<u8> {
-    ensure!(
-        arguments.execution.alu != AluKind::Neural,
-        "--alu neural: `ncpu run` has it, a batch does not; use --alu native, which gives the same results"
-    );
     let (root, guest) = match Guest::open(&arguments.guest, &arguments.command, false)? {
         Ok(opened) => opened,
         Err(status) => return Ok(status),
@@ -54,8 +51,14 @@ pub(crate) fn batch(arguments: &BatchArguments) -> anyhow::Result<u8> {
         output: arguments.output_limit,
     };
     let mut source = Source::open(arguments)?;
+    let networks = match arguments.execution.alu {
+        AluKind::Native => None,
+        AluKind::Neural => Some(neural::open(&arguments.execution.weights)?),
+    };
+    let certificate = networks.as_ref().map(|networks| networks.certificate.clone());
     let choice = Choice {
         engine: arguments.execution.engine,
+        networks,
         lanes: arguments.lanes,
         machines: source.count(),
     };
@@ -109,7 +112,13 @@ pub(crate) fn batch(arguments: &BatchArguments) -> anyhow::Result<u8> {
         return Err(error.context(format!("the batch ended early, with {written} results kept")));
     }
     let signal = signals.caught();
-    let report = BatchReport::new(&*engine, program, &tally, earlier.len(), wall, signal.is_some());
+    let neural = certificate.map(|certificate| {
+        let mut figures = NeuralFigures::new(&certificate);
+        figures.add(&engine.tallies().unwrap_or_default());
+        figures
+    });
+    let seen = (earlier.len(), signal.is_some());
+    let report = BatchReport::new((&*engine, neural), program, &tally, seen, wall);
     eprint!("{}", report.summary());
     if let Some(format) = arguments.report.format {
         report::write(&report, format, arguments.report.file.as_deref())?;

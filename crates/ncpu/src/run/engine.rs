@@ -204,7 +204,7 @@ impl<D: Device> Engine for Gpu<D> {
         let (_, certificate) = self.networks.as_ref()?;
         let mut figures = NeuralFigures::new(certificate);
         // A GPU that has failed is reported elsewhere.
-        if let Some(Ok(tallies)) = self.machine.as_ref().map(GpuMachine::tallies) {
+        if let Some(Ok(Some(tallies))) = self.machine.as_ref().map(GpuMachine::tallies) {
             figures.add(&tallies);
         }
         Some(figures)
