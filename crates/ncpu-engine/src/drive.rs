@@ -63,15 +63,23 @@ pub trait Host {
     }
 }
 
+/// Where to pause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pause {
+    /// Before the instruction of this number, counted from the machine's boot.
+    At(u64),
+    /// When the machine waits for input.
+    Input,
+}
+
 /// When to give up.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Rules {
     /// Most instructions to retire, counted from the machine's boot.
     pub fuel: Option<u64>,
-    /// Instruction to pause before, counted from the machine's boot. Output that the host has not
-    /// taken yet stays in the machine, so that a copy of it made now goes on as the machine itself
-    /// would.
-    pub pause: Option<u64>,
+    /// Where to pause. Output that the host has not taken yet stays in the machine, so that a copy of it
+    /// made now goes on as the machine itself would.
+    pub pause: Option<Pause>,
     /// Longest time to run.
     pub timeout: Option<Duration>,
 }
@@ -81,7 +89,7 @@ pub struct Rules {
 pub enum Reason {
     /// The first process ended with this wait status.
     Ended(u32),
-    /// The instruction to pause before is reached.
+    /// It has come to where it was to pause.
     Paused,
     /// The fuel is used up.
     Fuel,
@@ -209,6 +217,9 @@ impl Drive<'_> {
                     self.round_trips += 1;
                     self.machine.serve(self.folders).map_err(Reason::Engine)?;
                 }
+                Stop::Input if self.rules.pause == Some(Pause::Input) => {
+                    return Err(Reason::Paused);
+                }
                 Stop::Input | Stop::Idle => self.wait_for_input()?,
                 // At a terminal, there is still someone who can interrupt.
                 Stop::Deadlock if self.machine.status().has_terminal() => {
@@ -232,7 +243,11 @@ impl Drive<'_> {
         let slice = if status.has_terminal() { TERMINAL_SLICE } else { SLICE };
         let left = if status.is_output_due { 0 } else { slice - start % slice };
         let until = |limit: Option<u64>| limit.map_or(u64::MAX, |n| n.saturating_sub(start));
-        let (pause, fuel) = (until(self.rules.pause), until(self.rules.fuel));
+        let pause = match self.rules.pause {
+            Some(Pause::At(at)) => Some(at),
+            Some(Pause::Input) | None => None,
+        };
+        let (pause, fuel) = (until(pause), until(self.rules.fuel));
         let limit = pause.min(fuel);
         let reached = || if pause == limit { Reason::Paused } else { Reason::Fuel };
         if limit == 0 {

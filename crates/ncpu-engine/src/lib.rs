@@ -19,7 +19,7 @@ mod hash;
 mod machine;
 pub mod snapshot;
 
-pub use drive::{Ending, Host, Input, Reason, Rules, drive, drive_machine};
+pub use drive::{Ending, Host, Input, Pause, Reason, Rules, drive, drive_machine};
 pub use driven::{Driven, Fault, Status};
 pub use export::export;
 pub use folders::Folders;

@@ -3,7 +3,7 @@
 #[path = "../../ncpu-engine/tests/support/mod.rs"]
 mod support;
 
-use ncpu_engine::{Reason, Rules, state_hash};
+use ncpu_engine::{Pause, Reason, Rules, state_hash};
 use ncpu_gpu::{Emulation, Lanes, Plan};
 use ncpu_gpu_kernel::Lane;
 use ncpu_gpu_kernel::batch::stop;
@@ -61,7 +61,7 @@ fn compare(program: &[u32], limits: &[u64], pauses: bool) {
     lanes.hash(&all).unwrap();
     for (&lane, &limit) in all.iter().zip(limits) {
         let rules = match pauses {
-            true => Rules { pause: Some(limit), ..Rules::default() },
+            true => Rules { pause: Some(Pause::At(limit)), ..Rules::default() },
             false => Rules { fuel: Some(limit), ..Rules::default() },
         };
         let mut machine = booted(&pool);

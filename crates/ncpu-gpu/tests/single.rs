@@ -6,7 +6,7 @@
 mod support;
 
 use ncpu_cuda::{CudaError, Device, Failure, Mark, Result as CudaResult};
-use ncpu_engine::{Folders, Host, Input, Machine, Reason, Rules, drive_machine, state_hash};
+use ncpu_engine::{Folders, Host, Input, Machine, Pause, Reason, Rules, drive_machine, state_hash};
 use ncpu_gpu::{Emulation, GpuMachine};
 use ncpu_gpu_kernel::packed::PackedNetworks;
 use ncpu_neural::Weights;
@@ -184,7 +184,7 @@ fn a_pause_anywhere_leaves_no_trace_on_either_side() {
             let mut machine = uploaded(booted(&pool));
             let mut host = Tape::new(b"", 1);
             for pause in pauses {
-                let rules = Rules { pause: Some(pause), ..Rules::default() };
+                let rules = Rules { pause: Some(Pause::At(pause)), ..Rules::default() };
                 let reason = go_on(&mut machine, &mut host, rules);
                 assert!(matches!(reason, Reason::Paused), "{reason:?}");
                 let mut copy = machine.fetch().unwrap();

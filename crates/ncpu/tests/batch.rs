@@ -114,6 +114,71 @@ fn lanes_give_what_the_processor_gives() {
     assert_eq!(gpu["system_calls"], (2 + 2) + (2 * 13 + 2) + 2 + (2 + 2));
 }
 
+/// Takes a snapshot of a machine of `program`, with `input`, where `--snapshot-at` says.
+fn snapshot(folder: &Folder, program: &Path, input: &[u8], options: &[&str], at: &str) -> String {
+    let path = folder.path(&format!("{}{at}", options.join(""))).display().to_string();
+    let mut command = ncpu();
+    command.arg("run").args(COMPACT).args(options);
+    command.args(["--snapshot", &path, "--snapshot-at", at, "--stop"]).arg(program);
+    let output = with_input(&mut command, input);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    path
+}
+
+#[test]
+fn machines_start_from_a_snapshot_too() {
+    let folder = Folder::new();
+    let program = folder.program("cat", CAT);
+    let starts = [(&[][..], "2"), (&[], "input"), (&["--engine", "gpu-emulated"], "input")]
+        .map(|(options, at)| snapshot(&folder, &program, b"", options, at));
+    let inputs = ["--stdin-range", "7..10"];
+    let booted = batch(&inputs, &program);
+    let booted = rows(&booted.stdout);
+    assert_eq!(booted.len(), 3);
+    for engine in ["cpu", "gpu-emulated"] {
+        for start in &starts {
+            let options = ["--snapshot", start, "--engine", engine, "--lanes", "2"];
+            let output = batch(&[&inputs[..], &options].concat(), &program);
+            assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+            assert_eq!(rows(&output.stdout), booted, "{engine}, {start}");
+        }
+    }
+    // What it was given before comes before what it is given now.
+    let first = rows(&batch(&["--stdin-range", "0..1"], &program).stdout);
+    let all = first[&0]["instructions"].as_u64().unwrap();
+    let read = snapshot(&folder, &program, &[b'x'; 5000], &[], &(all / 2).to_string());
+    let output = batch(&["--stdin-range", "7..8", "--snapshot", &read], &program);
+    let stdout = rows(&output.stdout)[&0]["stdout"].as_str().unwrap().to_owned();
+    assert_eq!(stdout, format!("{}7\n", "x".repeat(4096)));
+}
+
+#[test]
+fn snapshots_that_a_batch_cannot_use() {
+    let folder = Folder::new();
+    let program = folder.program("cat", CAT);
+    let first = rows(&batch(&["--stdin-range", "0..1"], &program).stdout);
+    let all = first[&0]["instructions"].as_u64().unwrap();
+    let ended = snapshot(&folder, &program, b"0\n", &[], &(all - 1).to_string());
+    let on_terminal = snapshot(&folder, &program, b"", &["-t"], "1");
+    let paced = snapshot(&folder, &program, b"", &["--clock", "host"], "2");
+    let other = folder.program("other", HELLO);
+    let cases: &[(&[&str], &Path, &str)] = &[
+        (&["--snapshot", &ended], &program, "standard input has ended"),
+        (&["--snapshot", &on_terminal], &program, "without -t"),
+        (&["--snapshot", &paced], &program, "--clock virtual"),
+        (&["--snapshot", &ended], &other, "root file system"),
+        (&["--snapshot", "/no/such/file"], &program, "No such file"),
+        (&["--snapshot", &ended, "--mem", "1M"], &program, "cannot be used with"),
+        (&["--snapshot", &ended, "--rootfs", "/"], &program, "no program"),
+    ];
+    for (options, program, expected) in cases {
+        let output = batch(&[&["--stdin-range", "0..1"], *options].concat(), program);
+        let message = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(125), "{options:?}: {message}");
+        assert!(message.contains(expected), "{options:?}: {message}");
+    }
+}
+
 #[test]
 fn lines_of_json_are_inputs_too() {
     let folder = Folder::new();

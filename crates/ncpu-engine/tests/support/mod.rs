@@ -4,7 +4,8 @@
 
 use ncpu_alu::NativeAlu;
 use ncpu_engine::{
-    Boot, Folders, Host, Input, Machine, Pool, Program, Reason, Rules, boot, drive, state_hash,
+    Boot, Folders, Host, Input, Machine, Pause, Pool, Program, Reason, Rules, boot, drive,
+    state_hash,
 };
 use ncpu_linux::Limits;
 use std::io;
@@ -196,7 +197,8 @@ pub(crate) fn go_on(machine: &mut Machine, rules: Rules) -> (Reason, Vec<u8>) {
 
 /// Runs to an instruction, which has to be met exactly. Gives the output until there.
 pub(crate) fn run_to(machine: &mut Machine, instruction: u64) -> Vec<u8> {
-    let (reason, output) = go_on(machine, Rules { pause: Some(instruction), ..Rules::default() });
+    let (reason, output) =
+        go_on(machine, Rules { pause: Some(Pause::At(instruction)), ..Rules::default() });
     assert!(matches!(reason, Reason::Paused), "{reason:?}");
     assert_eq!(machine.with_kernel(|kernel| kernel.header.retired), instruction);
     output

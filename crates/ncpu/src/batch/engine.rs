@@ -1,16 +1,19 @@
 //! What runs the machines. An engine is chosen here and nowhere else.
 
 use crate::cli::Engine;
-use crate::run::Guest;
+use crate::run::{Guest, restore};
+use anyhow::{Context, ensure};
 use ncpu_cuda::{CudaError, Device};
 use ncpu_engine::batch::{BatchEngine, CpuBatch, Networks, Rules, Template};
-use ncpu_engine::{BootError, Pool};
+use ncpu_engine::{BootError, Machine, Pool};
 use ncpu_gpu::{Emulation, GpuBatch};
 use ncpu_gpu_kernel::packed::PackedNetworks;
 use ncpu_image::RootImage;
 use ncpu_linux::Limits;
+use ncpu_linux::tty::console;
 use ncpu_neural::Certified;
 use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::Path;
 use std::thread::available_parallelism;
 
 /// What was asked for.
@@ -24,28 +27,43 @@ pub(super) struct Choice {
     pub(super) machines: Option<u64>,
 }
 
-/// Boots the machine that all others start as, and the engine for it; the status to end with when
+/// How the machine is made that all others start as.
+pub(super) enum Origin<'a> {
+    /// It is booted.
+    Boot(Guest, Limits),
+    /// It is in this snapshot.
+    Snapshot(&'a Path),
+}
+
+/// Makes the machine that all others start as, and the engine for it; the status to end with when
 /// the program cannot be executed.
 pub(super) fn start(
     root: RootImage,
-    guest: &Guest,
-    limits: Limits,
+    origin: &Origin<'_>,
     rules: Rules,
     choice: Choice,
 ) -> anyhow::Result<Result<Box<dyn BatchEngine>, u8>> {
     let cores = available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let threads = choice.lanes.map_or(cores, |lanes| lanes.min(cores));
     // Beside lanes of a GPU there is one machine at a time that is made here.
-    let frames = Template::frames(limits, threads.get());
-    let pool = Pool::new(root, frames)?;
-    let mut template =
-        match Template::boot(&pool, limits, guest.boot.clone(), guest.program.clone()) {
-            Ok(template) => template,
-            Err(error @ BootError::Execute { .. }) => {
-                return Ok(Err(guest.refuse(error, pool.root())?));
+    let frames = |limits| Template::frames(limits, threads.get());
+    let mut template = match origin {
+        Origin::Boot(guest, limits) => {
+            let pool = Pool::new(root, frames(*limits))?;
+            match Template::boot(&pool, *limits, guest.boot.clone(), guest.program.clone()) {
+                Ok(template) => template,
+                Err(error @ BootError::Execute { .. }) => {
+                    return Ok(Err(guest.refuse(error, pool.root())?));
+                }
+                Err(error) => return Err(error.into()),
             }
-            Err(error) => return Err(error.into()),
-        };
+        }
+        Origin::Snapshot(path) => {
+            let mut machine = restore(root, path, frames)?;
+            check_snapshot(&mut machine).with_context(|| path.display().to_string())?;
+            Template::restored(machine)
+        }
+    };
     let is_neural = choice.networks.is_some();
     let open = || if is_neural { ncpu_gpu::open_neural() } else { ncpu_gpu::open() };
     let mut on_gpu = || gpu("gpu", open()?, template.fork()?, rules, &choice);
@@ -65,6 +83,25 @@ pub(super) fn start(
             }
         },
     }))
+}
+
+/// Whether a batch can give the machine of a snapshot inputs, and take its outputs.
+fn check_snapshot(machine: &mut Machine) -> anyhow::Result<()> {
+    let (flags, paced) =
+        machine.with_kernel(|kernel| (kernel.header.console_flags, kernel.header.paced));
+    ensure!(
+        flags & console::CLOSED == 0,
+        "the machine's standard input has ended: take the snapshot before the program reads its end"
+    );
+    ensure!(
+        flags & console::TERMINAL == 0,
+        "the machine has a terminal, which a batch has not: make the snapshot without -t"
+    );
+    ensure!(
+        paced == 0,
+        "the machine's clock follows the host's: make the snapshot with --clock virtual"
+    );
+    Ok(())
 }
 
 fn on_cpu(

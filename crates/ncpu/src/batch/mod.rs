@@ -19,10 +19,10 @@ mod results;
 use crate::cli::{AluKind, BatchArguments};
 use crate::neural;
 use crate::report::{self, NeuralFigures};
-use crate::run::{Guest, limits, status};
-use anyhow::Context;
+use crate::run::{Guest, limits, root_of_snapshot, status};
+use anyhow::{Context, ensure};
 use cases::Source;
-use engine::Choice;
+use engine::{Choice, Origin};
 use figures::{BatchReport, Progress, Tally};
 use ncpu_engine::batch::{BatchError, Finished, Rules, compact_limits};
 use results::{Earlier, Results};
@@ -30,6 +30,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use std::cell::RefCell;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
@@ -39,12 +40,30 @@ const MOST_TOLD: u64 = 10;
 
 /// Runs a batch and returns the status to end with.
 pub(crate) fn batch(arguments: &BatchArguments) -> anyhow::Result<u8> {
-    let (root, guest) = match Guest::open(&arguments.guest, &arguments.command, false)? {
-        Ok(opened) => opened,
-        Err(status) => return Ok(status),
+    let (root, program, origin) = match &arguments.snapshot {
+        Some(path) => {
+            let (program, rest) = match &arguments.command[..] {
+                [program, rest @ ..] => (Some(Path::new(program)), rest),
+                [] => (None, &[][..]),
+            };
+            let rootfs = arguments.guest.rootfs.as_deref();
+            ensure!(
+                rest.is_empty() && (rootfs.is_none() || program.is_none()),
+                "the program of a snapshot runs already: give no arguments, and with --rootfs no program"
+            );
+            let root = root_of_snapshot(rootfs, program)?;
+            (root, vec![path.display().to_string()], Origin::Snapshot(path))
+        }
+        None => {
+            let (root, guest) = match Guest::open(&arguments.guest, &arguments.command, false)? {
+                Ok(opened) => opened,
+                Err(status) => return Ok(status),
+            };
+            let name = guest.name(&arguments.command);
+            let limits = limits(&arguments.guest, compact_limits(arguments.mem));
+            (root, name, Origin::Boot(guest, limits))
+        }
     };
-    let program = guest.name(&arguments.command);
-    let limits = limits(&arguments.guest, compact_limits(arguments.mem));
     let rules = Rules {
         fuel: arguments.execution.fuel,
         timeout: arguments.execution.timeout,
@@ -62,7 +81,7 @@ pub(crate) fn batch(arguments: &BatchArguments) -> anyhow::Result<u8> {
         lanes: arguments.lanes,
         machines: source.count(),
     };
-    let mut engine = match engine::start(root, &guest, limits, rules, choice)? {
+    let mut engine = match engine::start(root, &origin, rules, choice)? {
         Ok(engine) => engine,
         Err(status) => return Ok(status),
     };

@@ -9,6 +9,7 @@ pub(crate) use front::{
     AsmCommand, AsmRunArguments, CellsBuildArguments, CellsRunArguments, MuxleqCommand,
     ProgramFormat, SubleqCommand,
 };
+use ncpu_engine::Pause;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -203,14 +204,15 @@ pub(crate) struct DriveOptions {
     #[arg(long, value_name = "FILE", help_heading = "Files")]
     pub(crate) export: Option<PathBuf>,
 
-    /// Write a snapshot of the machine to FILE, at the instruction that --snapshot-at names
+    /// Write a snapshot of the machine to FILE, when --snapshot-at says
     #[arg(long, value_name = "FILE", requires = "snapshot_at", help_heading = "Snapshots")]
     pub(crate) snapshot: Option<PathBuf>,
 
-    /// Take the snapshot when exactly COUNT instructions have retired, counted from boot
-    #[arg(long, value_name = "COUNT", value_parser = values::count, requires = "snapshot")]
+    /// Take the snapshot when exactly COUNT instructions have retired, counted from boot; or when the
+    /// machine first waits for input
+    #[arg(long, value_name = "COUNT|input", value_parser = values::pause, requires = "snapshot")]
     #[arg(help_heading = "Snapshots")]
-    pub(crate) snapshot_at: Option<u64>,
+    pub(crate) snapshot_at: Option<Pause>,
 
     /// End the run when the snapshot is written, with status 0
     #[arg(long, requires = "snapshot", help_heading = "Snapshots")]
@@ -350,6 +352,15 @@ pub(crate) struct BatchArguments {
     #[arg(long, value_name = "SIZE", default_value = "16M", value_parser = values::pages)]
     #[arg(help_heading = "Machine")]
     pub(crate) mem: u32,
+
+    /// Start all machines from the snapshot in FILE, which `ncpu run --snapshot` wrote
+    ///
+    /// With the --rootfs or the PROGRAM that it was made with. Inputs come after what the program had read
+    /// by then; fuel counts from boot.
+    #[arg(long, value_name = "FILE", help_heading = "Machine", conflicts_with_all = [
+        "mem", "env", "env_file", "workdir", "user", "entrypoint", "hostname", "limit", "seed", "time",
+    ])]
+    pub(crate) snapshot: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) execution: Execution,

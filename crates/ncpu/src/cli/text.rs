@@ -92,8 +92,8 @@ given again as a regular file, that much of it is skipped; anything else is what
 pub(super) const EXPORT: &str = "\
 Write what a machine changed in its root file system as a tar archive.
 
-The machine is that of a snapshot (`ncpu run --snapshot FILE --snapshot-at COUNT`). The archive has the \
-form of a container image's layer: files that are new or changed, whole, and an empty file `.wh.NAME` \
+The machine is that of a snapshot (`ncpu run --snapshot FILE --snapshot-at COUNT|input`). The archive has \
+the form of a container image's layer: files that are new or changed, whole, and an empty file `.wh.NAME` \
 for each NAME that was removed. `ncpu run --export FILE` writes the same when a run is over.";
 
 pub(super) const AFTER_RUN: &str = "\

@@ -1,5 +1,6 @@
 //! Values of options, from text.
 
+use ncpu_engine::Pause;
 use ncpu_linux::Limits;
 use ncpu_neural_math::Function;
 use std::num::NonZeroUsize;
@@ -35,6 +36,14 @@ pub(super) fn pages(text: &str) -> Result<u32, String> {
         .ok()
         .filter(|pages| (256..1 << 28).contains(pages))
         .ok_or_else(|| "the memory has to be between 1M and 1T".to_owned())
+}
+
+/// Reads where to pause: a count of instructions, or `input`.
+pub(super) fn pause(text: &str) -> Result<Pause, String> {
+    match text {
+        "input" => Ok(Pause::Input),
+        _ => count(text).map(Pause::At).map_err(|why| format!("{why}, nor the word input")),
+    }
 }
 
 /// Reads a count with an optional suffix k, m or g (powers of 1,000).

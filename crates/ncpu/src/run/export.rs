@@ -1,7 +1,7 @@
 //! `--export` and `ncpu export`: what a machine changed, as a tar archive.
 
 use super::restore;
-use crate::cli::{Engine, ExportArguments};
+use crate::cli::ExportArguments;
 use anyhow::{Context, ensure};
 use ncpu_engine::Machine;
 use rustix::stdio;
@@ -13,7 +13,7 @@ use std::path::Path;
 /// Exports from a snapshot and returns the status to end with.
 pub(crate) fn export(arguments: &ExportArguments) -> anyhow::Result<u8> {
     let root = ncpu_image::open(&arguments.rootfs, &ncpu_image::Options::default())?;
-    let mut machine = restore(root, &arguments.snapshot_file, Engine::Cpu)?;
+    let mut machine = restore(root, &arguments.snapshot_file, |limits| limits.pages)?;
     match &arguments.output {
         Some(path) => to_file(&mut machine, path)?,
         None => {

@@ -16,7 +16,7 @@ mod program;
 mod repeat;
 mod session;
 
-use crate::cli::{Clock, DriveOptions, Engine, ResumeArguments, RunArguments};
+use crate::cli::{Clock, DriveOptions, ResumeArguments, RunArguments};
 use crate::host::{self, Streams, Tape, Terminal};
 use crate::report;
 use anyhow::{Context, bail, ensure};
@@ -104,12 +104,9 @@ pub(crate) fn resume(arguments: &ResumeArguments) -> anyhow::Result<u8> {
     let kind = arguments.drive.execution.engine;
     let engine = engine::open(&arguments.drive.execution)?;
     let path = &arguments.snapshot_file;
-    let root = match (&arguments.rootfs, &arguments.program) {
-        (Some(path), _) => ncpu_image::open(path, &ncpu_image::Options::default())?,
-        (None, Some(program)) => guest::built_in(program)?,
-        (None, None) => bail!("give the --rootfs or the program that the machine was run with"),
-    };
-    let mut machine = restore(root, path, kind)?;
+    let root = root_of_snapshot(arguments.rootfs.as_deref(), arguments.program.as_deref())?;
+    let frames = |limits: Limits| engine::frames(kind, limits.pages);
+    let mut machine = restore(root, path, frames)?;
     let taken = machine.with_kernel(|kernel| console::input_given(kernel));
     host::skip_input(taken).context("standard input")?;
     let host = console_host(&arguments.drive, &mut machine)?;
@@ -134,12 +131,27 @@ fn open_folders(options: &DriveOptions) -> anyhow::Result<Folders> {
     Ok(folders)
 }
 
-/// Makes a machine from a snapshot file, to be run by an engine of this kind.
-fn restore(root: RootImage, path: &Path, kind: Engine) -> anyhow::Result<Machine> {
+/// The root file system of a snapshot's machine, which was run with this --rootfs or this program.
+pub(crate) fn root_of_snapshot(
+    rootfs: Option<&Path>,
+    program: Option<&Path>,
+) -> anyhow::Result<RootImage> {
+    Ok(match (rootfs, program) {
+        (Some(path), _) => ncpu_image::open(path, &ncpu_image::Options::default())?,
+        (None, Some(program)) => guest::built_in(program)?,
+        (None, None) => bail!("give the --rootfs or the program that the machine was run with"),
+    })
+}
+
+/// Makes a machine from a snapshot file, in a pool of so many frames for its limits.
+pub(crate) fn restore(
+    root: RootImage,
+    path: &Path,
+    frames: impl FnOnce(Limits) -> u32,
+) -> anyhow::Result<Machine> {
     let open = || File::open(path).map(BufReader::new);
     let again = || -> anyhow::Result<Machine> {
-        let frames = engine::frames(kind, snapshot::limits(open()?)?.pages);
-        let pool = Pool::new(root, frames)?;
+        let pool = Pool::new(root, frames(snapshot::limits(open()?)?))?;
         Ok(snapshot::restore(&pool, open()?)?)
     };
     again().with_context(|| format!("cannot go on from {}", path.display()))

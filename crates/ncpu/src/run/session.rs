@@ -37,6 +37,8 @@ pub(super) struct Outcome {
     gpu: Option<DeviceFigures>,
     /// Whether `--stop` ended it.
     stopped: bool,
+    /// Whether it ended before the snapshot that was wanted.
+    missed: bool,
 }
 
 impl Session<'_> {
@@ -70,7 +72,8 @@ impl Session<'_> {
         let figures =
             self.machine.with_kernel(|kernel| Figures::of(kernel, wall, round_trips, lifted_pages));
         let gpu = self.engine.gpu().map(|gpu| DeviceFigures { host_stops, ..gpu });
-        if rules.pause.is_some() && !stopped {
+        let missed = rules.pause.is_some() && !stopped;
+        if missed {
             eprintln!(
                 "ncpu: no snapshot was written: the run ended after {} instructions",
                 figures.instructions
@@ -79,7 +82,7 @@ impl Session<'_> {
         if let Some(path) = &self.options.export {
             export::to_file(&mut self.machine, path)?;
         }
-        Ok(Outcome { reason, figures, gpu, stopped })
+        Ok(Outcome { reason, figures, gpu, stopped, missed })
     }
 
     /// Writes a snapshot, which appears under its name when it is complete.
@@ -152,11 +155,7 @@ impl Outcome {
                 "the engine failed, after {} instructions at the last look: {error}",
                 self.figures.instructions
             ),
-            Reason::Ended(_)
-                if options.snapshot_at.is_some_and(|n| n > self.figures.instructions) =>
-            {
-                return Ok(status::FAILED);
-            }
+            Reason::Ended(_) if self.missed => return Ok(status::FAILED),
             _ => {}
         }
         Ok(if self.stopped { 0 } else { end.status })
