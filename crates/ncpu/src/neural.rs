@@ -3,11 +3,13 @@
 use crate::cli::{TrainAluArguments, VerifyAluArguments};
 use anyhow::ensure;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use ncpu_neural::verify::{Progress, STEPS, VerifyError};
+use ncpu_neural::verify::{Progress, Refuted, SIXTEEN_BIT_STEPS, STEPS, VerifyError};
 use ncpu_neural::weights::Certificate;
 use ncpu_neural::{Weights, verify as proof};
 use std::io::{self, IsTerminal, Write};
+use std::num::NonZeroUsize;
 use std::path::Path;
+use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 /// Exit status when something was refuted.
@@ -15,6 +17,8 @@ pub(crate) const REFUTED: u8 = 1;
 
 /// How a bar shows steps.
 const STEPS_DONE: &str = "{bar:30} {pos}/{len} {msg}";
+/// How a bar shows operands.
+const OPERANDS_DONE: &str = "{wide_bar} {pos}/{len} first operands of 16 bits, {eta} left";
 
 /// A bar of so many steps on standard error, if that is a terminal.
 pub(crate) fn bar(steps: u64, template: &str) -> ProgressBar {
@@ -85,7 +89,7 @@ pub(crate) fn train(_: &TrainAluArguments) -> anyhow::Result<u8> {
 
 /// Proves the networks.
 pub(crate) fn verify(arguments: &VerifyAluArguments) -> anyhow::Result<u8> {
-    let VerifyAluArguments { weights: folder, check, verbose } = arguments;
+    let VerifyAluArguments { weights: folder, check, verbose, exhaustive } = arguments;
     let start = Instant::now();
     let mut weights = Weights::read(folder)?;
     let bar = bar(STEPS as u64, STEPS_DONE);
@@ -95,12 +99,13 @@ pub(crate) fn verify(arguments: &VerifyAluArguments) -> anyhow::Result<u8> {
         shown.push(progress);
     });
     bar.finish_and_clear();
+    let refute = |refuted| {
+        eprintln!("ncpu: {}: refuted: {refuted}", folder.display());
+        Ok(REFUTED)
+    };
     let certificate = match result {
         Ok(certificate) => certificate,
-        Err(VerifyError::Refuted(refuted)) => {
-            eprintln!("ncpu: {}: refuted: {refuted}", folder.display());
-            return Ok(REFUTED);
-        }
+        Err(VerifyError::Refuted(refuted)) => return refute(refuted),
         Err(error) => return Err(error.into()),
     };
     let mut stdout = io::stdout().lock();
@@ -110,6 +115,12 @@ pub(crate) fn verify(arguments: &VerifyAluArguments) -> anyhow::Result<u8> {
         }
     }
     tell(&mut stdout, &certificate, &shown, start.elapsed())?;
+    if *exhaustive {
+        match all_of_16_bits(&weights, folder)? {
+            Ok(line) => writeln!(stdout, "{line}")?,
+            Err(refuted) => return refute(refuted),
+        }
+    }
     if *check {
         for (card, family) in weights.cards.iter().zip(ncpu_neural::weights::FAMILIES) {
             ensure!(
@@ -127,6 +138,19 @@ pub(crate) fn verify(arguments: &VerifyAluArguments) -> anyhow::Result<u8> {
     weights.write(folder)?;
     writeln!(stdout, "certificate written into the weight files in {}", folder.display())?;
     Ok(0)
+}
+
+/// Runs the networks on all operands of 16 bits, on all cores, and says what came of it.
+fn all_of_16_bits(weights: &Weights, folder: &Path) -> anyhow::Result<Result<String, Refuted>> {
+    let cells = weights.cells(folder)?;
+    let (start, bar) = (Instant::now(), bar(SIXTEEN_BIT_STEPS, OPERANDS_DONE));
+    let cores = available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let result = proof::all_of_16_bits(&cells, cores, || bar.inc(1));
+    bar.finish_and_clear();
+    let took = start.elapsed().as_secs_f64();
+    Ok(result.map(|results| {
+        format!("networks on all operands of 16 bits: {results} results equal ({took:.0} s)")
+    }))
 }
 
 /// One step of the proof.

@@ -1,5 +1,5 @@
-//! Runs of the networks themselves, and of the references, beside Rust's operators: all operands of 8
-//! bits, and operands of 64 bits that are corner cases or random.
+//! Runs of the networks themselves, and of the references, beside Rust's operators: all operands of 8 or
+//! 16 bits, and operands of 64 bits that are corner cases or random.
 
 use super::Refuted;
 use super::reference as r;
@@ -9,6 +9,10 @@ use ncpu_alu::{Alu, NativeAlu};
 use ncpu_neural_alu::domain::Domain;
 use ncpu_neural_alu::shift::{Kind, shift};
 use ncpu_neural_alu::{BitSliced, Bits, Cells, NeuralAlu, adder, compare, count, divide, multiply};
+use std::num::NonZeroUsize;
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
 
 /// How many operands of 64 bits.
 const SAMPLES: u64 = 20_000;
@@ -17,55 +21,104 @@ fn refuted(name: &'static str, a: u64, b: u64, found: u64, expected: u64) -> Res
     if found == expected { Ok(()) } else { Err(Refuted::Run { name, a, b, found, expected }) }
 }
 
+/// A function that gives networks all pairs of operands of a width, of which the first is `a`, and tells the
+/// number of results.
+macro_rules! all_pairs {
+    ($name:ident, $width:literal, $unsigned:ty, $signed:ty, $wide:ty, $wide_signed:ty) => {
+        fn $name(cells: &Cells, a: $unsigned) -> Result<u64, Refuted> {
+            const W: u32 = $width;
+            let evaluator = BitSliced::new(cells);
+            let d = &mut Bits::new(&evaluator);
+            let mut results = 0;
+            for b in 0..=<$unsigned>::MAX {
+                let (x, y) = (u64::from(a), u64::from(b));
+                let (s, t) = (a as $signed, b as $signed);
+                let mut check = |name, found: u64, expected: u64| {
+                    results += 1;
+                    refuted(name, x, y, found, expected)
+                };
+                for carry in [0, 1] {
+                    let [sum, flags] = adder::add_with_flags::<_, W>(d, &x, &y, &carry);
+                    let wide = <$wide>::from(a) + <$wide>::from(b) + carry as $wide;
+                    let signed =
+                        <$wide_signed>::from(s) + <$wide_signed>::from(t) + carry as $wide_signed;
+                    let expected = u64::from(wide as $unsigned);
+                    check("add_with_carry", sum, expected)?;
+                    let [n, z] = [expected >> (W - 1), u64::from(expected == 0)];
+                    let overflow = <$wide_signed>::from(signed as $signed) != signed;
+                    let [c, v] = [u64::from(wide >> W), u64::from(overflow)];
+                    check("flags", flags, n << 3 | z << 2 | c << 1 | v)?;
+                }
+                let mask = u64::from(<$unsigned>::MAX);
+                let difference = adder::subtract::<_, W>(d, &x, &y).sum & mask;
+                check("sub", difference, a.wrapping_sub(b).into())?;
+                check("eq", compare::equal::<_, W>(d, &x, &y), (a == b).into())?;
+                check("ltu", compare::less::<_, W>(d, &x, &y), (a < b).into())?;
+                check("lts", compare::less_signed::<_, W>(d, &x, &y), (s < t).into())?;
+                let n = u32::from(b);
+                let expected = [
+                    (Kind::Left, a.wrapping_shl(n)),
+                    (Kind::Right, a.wrapping_shr(n)),
+                    (Kind::RightSigned, s.wrapping_shr(n) as $unsigned),
+                    (Kind::Rotate, a.rotate_right(n)),
+                ];
+                for (kind, expected) in expected {
+                    check("shift", shift::<_, W>(d, kind, &x, &y), expected.into())?;
+                }
+                let product = multiply::product::<_, W, false>(d, &x, &y)[0];
+                check("mul", product, x * y)?;
+                let signed = <$wide_signed>::from(s) * <$wide_signed>::from(t);
+                let high = multiply::signed_high::<_, W>(d, &(product >> W), &x, &y);
+                check("smulh", high, u64::from((signed >> W) as $unsigned))?;
+                let quotient = divide::quotient::<_, W>(d, &x, &y);
+                check("udiv", quotient, a.checked_div(b).unwrap_or(0).into())?;
+                let expected = if b == 0 { 0 } else { s.wrapping_div(t) as $unsigned };
+                check("sdiv", divide::quotient_signed::<_, W>(d, &x, &y), expected.into())?;
+                if b == 0 {
+                    check("clz", count::leading_zeros::<_, W>(d, &x), a.leading_zeros().into())?;
+                    check("popcount", count::ones::<_, W>(d, &x), a.count_ones().into())?;
+                }
+            }
+            Ok(results)
+        }
+    };
+}
+
+all_pairs!(pairs_of_8_bits, 8, u8, i8, u16, i16);
+all_pairs!(pairs_of_16_bits, 16, u16, i16, u32, i32);
+
 /// All operands of 8 bits through the networks. Gives the number of results.
 pub(super) fn eight_bits(cells: &Cells) -> Result<u64, Refuted> {
-    let evaluator = BitSliced::new(cells);
-    let d = &mut Bits::new(&evaluator);
-    let mut results = 0;
-    for (a, b) in (0..=u8::MAX).flat_map(|a| (0..=u8::MAX).map(move |b| (a, b))) {
-        let (x, y) = (u64::from(a), u64::from(b));
-        let mut check = |name, found: u64, expected: u64| {
-            results += 1;
-            refuted(name, x, y, found, expected)
-        };
-        for carry in [0, 1] {
-            let [sum, flags] = adder::add_with_flags::<_, 8>(d, &x, &y, &carry);
-            let wide = u16::from(a) + u16::from(b) + carry as u16;
-            let signed = i16::from(a as i8) + i16::from(b as i8) + carry as i16;
-            let expected = u64::from(wide as u8);
-            check("add_with_carry", sum, expected)?;
-            let [n, z] = [expected >> 7, u64::from(expected == 0)];
-            let [c, v] = [u64::from(wide >> 8), u64::from(i16::from(signed as i8) != signed)];
-            check("flags", flags, n << 3 | z << 2 | c << 1 | v)?;
+    (0..=u8::MAX).map(|a| pairs_of_8_bits(cells, a)).sum()
+}
+
+/// All operands of 16 bits through the networks, on so many threads. Gives the number of results; `tell`
+/// hears, on any thread, of each first operand of [`u16::MAX`] + 1 that is through.
+pub(super) fn sixteen_bits(
+    cells: &Cells,
+    threads: NonZeroUsize,
+    tell: &(impl Fn() + Sync),
+) -> Result<u64, Refuted> {
+    let next = AtomicU32::new(0);
+    let run = || -> Result<u64, Refuted> {
+        let mut results = 0;
+        while let Ok(a) = u16::try_from(next.fetch_add(1, Ordering::Relaxed)) {
+            // What is refuted keeps the others from going on.
+            results += pairs_of_16_bits(cells, a)
+                .inspect_err(|_| next.store(u32::from(u16::MAX) + 1, Ordering::Relaxed))?;
+            tell();
         }
-        check("sub", adder::subtract::<_, 8>(d, &x, &y).sum & 0xff, a.wrapping_sub(b).into())?;
-        check("eq", compare::equal::<_, 8>(d, &x, &y), (a == b).into())?;
-        check("ltu", compare::less::<_, 8>(d, &x, &y), (a < b).into())?;
-        check("lts", compare::less_signed::<_, 8>(d, &x, &y), ((a as i8) < b as i8).into())?;
-        let n = u32::from(b);
-        let expected = [
-            (Kind::Left, a.wrapping_shl(n)),
-            (Kind::Right, a.wrapping_shr(n)),
-            (Kind::RightSigned, (a as i8).wrapping_shr(n) as u8),
-            (Kind::Rotate, a.rotate_right(n)),
-        ];
-        for (kind, expected) in expected {
-            check("shift", shift::<_, 8>(d, kind, &x, &y), expected.into())?;
-        }
-        let product = multiply::product::<_, 8, false>(d, &x, &y)[0];
-        check("mul", product, u64::from(a) * u64::from(b))?;
-        let signed = i16::from(a as i8) * i16::from(b as i8);
-        let high = multiply::signed_high::<_, 8>(d, &(product >> 8), &x, &y);
-        check("smulh", high, u64::from((signed >> 8) as u8))?;
-        check("udiv", divide::quotient::<_, 8>(d, &x, &y), a.checked_div(b).unwrap_or(0).into())?;
-        let expected = if b == 0 { 0 } else { (a as i8).wrapping_div(b as i8) as u8 };
-        check("sdiv", divide::quotient_signed::<_, 8>(d, &x, &y), expected.into())?;
-        if b == 0 {
-            check("clz", count::leading_zeros::<_, 8>(d, &x), a.leading_zeros().into())?;
-            check("popcount", count::ones::<_, 8>(d, &x), a.count_ones().into())?;
-        }
-    }
-    Ok(results)
+        Ok(results)
+    };
+    thread::scope(|scope| {
+        let threads: Vec<_> = (1..threads.get()).map(|_| scope.spawn(run)).collect();
+        let own = run();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
+            .chain([own])
+            .sum()
+    })
 }
 
 /// Operands that are likely to be wrong, then random ones (xorshift64*; Vigna 2016).
@@ -224,4 +277,21 @@ pub(super) fn references() -> Result<u64, Refuted> {
         }
     }
     Ok(results)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Weights;
+    use std::path::Path;
+
+    #[test]
+    fn pairs_of_16_bits_with_corners() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/alu");
+        let cells = Weights::read(&folder).unwrap().cells(&folder).unwrap();
+        for a in [1, 0x8000] {
+            // Four of each pair with a carry, twelve of each without, two of each first operand.
+            assert_eq!(pairs_of_16_bits(&cells, a).unwrap(), 16 << 16 | 2);
+        }
+    }
 }

@@ -25,6 +25,7 @@ use crate::digest::digest;
 use crate::weights::{Certificate, Weights, WeightsError};
 pub use cells::CellResult;
 use ncpu_neural_alu::{CellId, Cells, Network};
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -140,6 +141,22 @@ pub fn check_cells(
 
 /// Number of steps that [`verify`] tells of.
 pub const STEPS: usize = CellId::COUNT + theorems::THEOREMS.len() + induction::STEPS.len() + 4;
+
+/// How often [`all_of_16_bits`] tells how far it is.
+pub const SIXTEEN_BIT_STEPS: u64 = 1 << 16;
+
+/// Gives the networks all pairs of operands of 16 bits, on so many threads, and compares every result with
+/// Rust's operators; gives their number. Takes hours. `tell` hears, on any thread, of each step.
+///
+/// # Errors
+/// A result that is wrong.
+pub fn all_of_16_bits(
+    cells: &Cells,
+    threads: NonZeroUsize,
+    tell: impl Fn() + Sync,
+) -> Result<u64, Refuted> {
+    exhaustive::sixteen_bits(cells, threads, &tell)
+}
 
 /// Proves weights right; `tell` hears of each step. `folder` is for errors.
 ///

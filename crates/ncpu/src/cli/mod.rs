@@ -524,6 +524,9 @@ pub(crate) struct VerifyAluArguments {
     /// Print a line for each cell and theorem
     #[arg(short, long)]
     pub(crate) verbose: bool,
+    /// Run the networks on all operands of 16 bits too, beside the proof, which takes hours
+    #[arg(long)]
+    pub(crate) exhaustive: bool,
 }
 
 #[derive(Args, Debug)]
