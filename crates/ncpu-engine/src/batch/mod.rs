@@ -7,11 +7,11 @@
 //! order. What a case gives depends on nothing but the template, the case and the [`Rules`]: not
 //! on the engine, its lanes, or the other cases. It is what the machine alone would have given.
 //!
-//! - [`template`]  from a case to a machine
-//! - [`streams`]   what such a machine sees as its standard streams
-//! - [`cpu`]       the engine of this computer's processor
-//! - [`arithmetic`] what computes its results
-//! - [`panic`]     panics that are a case's end and not the batch's
+//! - [`template`]    from a case to a machine
+//! - [`streams`]     what such a machine sees as its standard streams
+//! - [`cpu`]         the engine of this computer's processor
+//! - [`arithmetic`]  what computes its results
+//! - [`panic`]       panics that are a case's end and not the batch's
 //!
 //! Not here: where cases come from and results go, which is up to the caller.
 
