@@ -1,7 +1,9 @@
 //! Small machines that see nothing of the host.
 
 use ncpu_alu::NativeAlu;
-use ncpu_engine::{Boot, Folders, Host, Input, Machine, Pool, Program, Reason, Rules, drive};
+use ncpu_engine::{
+    Boot, Folders, Host, Input, Machine, Pause, Pool, Program, Reason, Rules, drive,
+};
 use ncpu_image::RootImage;
 use ncpu_linux::Limits;
 use std::io;
@@ -79,7 +81,7 @@ pub fn run(machine: &mut Machine, fuel: u64) -> Reason {
 /// Runs a machine until so many instructions are retired since its boot, to go on later as if it had
 /// not been stopped.
 pub fn pause(machine: &mut Machine, instructions: u64) -> Reason {
-    drive_by(machine, Rules { pause: Some(instructions), ..Rules::default() })
+    drive_by(machine, Rules { pause: Some(Pause::At(instructions)), ..Rules::default() })
 }
 
 fn drive_by(machine: &mut Machine, rules: Rules) -> Reason {

@@ -30,7 +30,7 @@ pub(super) struct Choice {
 /// How the machine is made that all others start as.
 pub(super) enum Origin<'a> {
     /// It is booted.
-    Boot(Guest, Limits),
+    Boot(Box<Guest>, Limits),
     /// It is in this snapshot.
     Snapshot(&'a Path),
 }

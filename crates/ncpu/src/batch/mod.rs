@@ -61,7 +61,7 @@ pub(crate) fn batch(arguments: &BatchArguments) -> anyhow::Result<u8> {
             };
             let name = guest.name(&arguments.command);
             let limits = limits(&arguments.guest, compact_limits(arguments.mem));
-            (root, name, Origin::Boot(guest, limits))
+            (root, name, Origin::Boot(Box::new(guest), limits))
         }
     };
     let rules = Rules {
