@@ -5,7 +5,7 @@ use crate::exit;
 use core::sync::atomic::{AtomicU32, Ordering};
 use ncpu_alu::{Alu, NativeAlu};
 use ncpu_machine::code::CodeSource;
-use ncpu_machine::{Core, Exit, Observer, StopAfter, interpret};
+use ncpu_machine::{Aside, Core, Exit, Observer, StopAfter, interpret};
 
 /// Executes up to a round's instructions of the lane's slice, and none after the lane's limit, if that is
 /// what the lane is to do.
@@ -47,22 +47,24 @@ pub unsafe fn execute<A: Alu, O: Observer, const MEET: bool>(
         if !MEET && !active {
             return;
         }
-        let place = batch.core(lane, if active { record.task } else { 0 });
         let mut core = Core::default();
         if active {
-            copy_core(&raw mut core, place);
+            copy_core(&raw mut core, batch.core(lane, record.task));
         }
         let mut mem = batch.memory(lane);
         let left = record.budget.saturating_sub(record.retired);
         let budget = left.min(u64::from(batch.slice));
         let counter = record.counter + record.retired;
+        let lane = Aside::new(lane);
         let outcome = interpret::<_, _, true, MEET>(
             &mut core, &mut mem, alu, observer, budget, counter, active,
         );
-        if !active {
+        let lane = lane.get();
+        let record = batch.record(lane);
+        if record.state != wanted {
             return;
         }
-        copy_core(place, &raw const core);
+        copy_core(batch.core(lane, record.task), &raw const core);
         record.retired += outcome.retired;
         record.uops += outcome.uops;
         let round = &mut *batch.round;

@@ -35,5 +35,5 @@ pub use frame::FrameBytes;
 pub use mem::Mem;
 pub use observe::{Flow, Observer, StopAfter};
 pub use pool::{BlockState, FramePool, LaneFrameState, LaneFrames, PoolState};
-pub use run::{Exit, Outcome, interpret, run};
+pub use run::{Aside, Exit, Outcome, interpret, run};
 pub use words::{LaneWords, SPREAD_SHIFT};

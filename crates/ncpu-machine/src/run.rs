@@ -5,7 +5,7 @@
 //! and at page ends; it is a point where execution may be cut that depends on the program alone,
 //! never on how a caller slices its runs. An [`Observer`] can stop at any exact instruction.
 
-use crate::addr::{Access, Fault, FaultKind, PAGE_SHIFT};
+use crate::addr::{Access, Fault, FaultKind, PAGE_SIZE};
 use crate::code::{self, WORDS};
 use crate::cpu::Core;
 use crate::exec;
@@ -92,6 +92,7 @@ const MOST: u64 = 1 << 24;
 ///
 /// # Panics
 /// When `SPREAD` is not what the memory's tables are.
+#[expect(unused_assignments, reason = "what a call keeps may be set right after it")]
 // Inlined so that a GPU's compiler sees that the registers are a thread's own memory.
 #[inline(always)]
 pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
@@ -105,20 +106,18 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
 ) -> Outcome {
     let regs: *mut u64 = core.slots.as_mut_ptr();
     assert!(mem.tlb.is_spread() == SPREAD);
-    let translations = mem.tlb.first().cast_const();
+    let mut translations = mem.tlb.first().cast_const();
     mem.counter = counter;
-    let budget = budget.min(MOST) as i32;
+    let budget = Aside::new(budget.min(MOST) as i32);
 
     // What has been done is `clock` and `trail` less the present place in the page, so that straight
     // lines update neither. `clock` is the budget left plus the index of the instruction; `trail` is
     // the bytes of micro-ops retired less the address of the micro-op, modulo 2^32. Between two pages
-    // both are the whole, and `core.pc` is where to go.
-    let mut clock = budget;
+    // both are the whole, and `core.pc` is where to go. In a page, `core.pc` is any address of it.
+    let mut clock = budget.get();
     let mut trail = 0u32;
-    // Its number, which has 27 bits.
-    let mut page = 0u32;
     // The flags, whose slot is up to date where others look at it.
-    let mut nzcv = core.slots[slot::NZCV as usize];
+    let mut flags = core.slots[slot::NZCV as usize] as u32;
     let mut code = mem.code.nowhere();
     let mut ip: *const Uop = code.uops();
 
@@ -150,9 +149,36 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
         }};
     }
 
+    // Calls a function with all that is known set aside. A GPU's functions use all registers, and its
+    // compiler would give what lives across a call its place in memory all the time.
+    let (mut kept_code, mut kept_place) = (Aside::new(code), Aside::new(ip));
+    let (mut kept_clock, mut kept_trail) = (Aside::new(clock), Aside::new(trail));
+    let mut kept_flags = Aside::new(flags);
+    macro_rules! aside {
+        ($place:ident, $call:expr) => {{
+            if SPREAD {
+                kept_code.set(code);
+                kept_place.set($place);
+                kept_clock.set(clock);
+                kept_trail.set(trail);
+                kept_flags.set(flags);
+            }
+            let value = $call;
+            if SPREAD {
+                code = kept_code.get();
+                $place = kept_place.get();
+                clock = kept_clock.get();
+                trail = kept_trail.get();
+                flags = kept_flags.get();
+                translations = mem.tlb.first().cast_const();
+            }
+            value
+        }};
+    }
+
     // A lane fetches the micro-op at `ip` whole and before it is needed, for it takes a while to come.
     // Other processors do better with its fields where they are.
-    let mut ahead = [0; 2];
+    let mut ahead = [0; 4];
     macro_rules! fetch_ahead {
         () => {
             if SPREAD {
@@ -163,12 +189,11 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
     }
 
     // What lanes execute that have stopped, or that go on in another page.
-    const REST: [u64; 2] = [Op::Rest as u64, 0];
-    const ENTER: [u64; 2] = [Op::Enter as u64, 0];
-    let mut result = Outcome { exit: Exit::Budget, retired: 0, uops: 0 };
-    let mut running = active;
+    const REST: [u32; 4] = [Op::Rest as u32, 0, 0, 0];
+    const ENTER: [u32; 4] = [Op::Enter as u32, 0, 0, 0];
+    let mut result = Aside::new(Outcome { exit: Exit::Budget, retired: 0, uops: 0 });
     if MEET {
-        ahead = if running { ENTER } else { REST };
+        ahead = if active { ENTER } else { REST };
     }
 
     'fetch: loop {
@@ -184,7 +209,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                 } else if let Some(code) = known {
                     Ok(code)
                 } else {
-                    match mem.code_page(pc) {
+                    match aside!(ip, mem.code_page(pc)) {
                         Ok(Some(code)) => Ok(code),
                         Ok(None) => Err(Exit::Unlifted),
                         Err(fault) => Err(Exit::Fault(fault)),
@@ -193,12 +218,11 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                 match found {
                     Ok(found) => code = found,
                     Err(exit) => {
-                        let retired = (budget - clock) as u64;
+                        let retired = (budget.get() - clock) as u64;
                         let $outcome = Outcome { exit, retired, uops: (trail / UOP).into() };
                         $leave;
                     }
                 }
-                page = (pc >> PAGE_SHIFT) as u32;
                 let index = (pc >> 2) & (WORDS as u64 - 1);
                 // SAFETY: the entry table has `WORDS` entries, each the index of a micro-op of the page.
                 ip = unsafe { code.uops().add(*code.entries().add(index as usize) as usize) };
@@ -210,7 +234,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
         // Leaves the registers as others may look at them. What is in the sink depends on the engine.
         macro_rules! settle {
             () => {{
-                set!(slot::NZCV, nzcv);
+                set!(slot::NZCV, u64::from(flags));
                 set!(slot::SINK, 0);
             }};
         }
@@ -222,32 +246,45 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
         }
 
         loop {
-            if MEET && !any_lane(running) {
-                return result;
+            if MEET && !any_lane(ahead[0] != REST[0]) {
+                return result.get();
             }
             // SAFETY: `ip` stays within the page's micro-ops: branch targets come from the entry
             // table and the last micro-op, `PageEnd`, leaves the loop.
             let whole: &Uop = unsafe { &*ip };
-            let fetched;
-            let u = if SPREAD {
-                fetched = unpack(ahead);
-                &fetched
-            } else {
-                whole
-            };
-            let this = ip;
+            let mut fetched = ahead;
+            let mut this = ip;
             ip = this.wrapping_add(1);
             fetch_ahead!();
 
+            // The micro-op. Every use takes it apart anew: else a lane would have all its fields in
+            // registers, in whatever widths they are needed somewhere.
+            macro_rules! u {
+                () => {
+                    if SPREAD { unpack(fetched) } else { *whole }
+                };
+            }
+            // Calls a function, after which the micro-op and the next one are there as before.
+            macro_rules! call {
+                ($call:expr) => {{
+                    let value = aside!(this, $call);
+                    if SPREAD {
+                        ip = this.wrapping_add(1);
+                        // SAFETY: as in `fetch_ahead`.
+                        unsafe { (fetched, ahead) = (fetch_anew(this), fetch_anew(ip)) };
+                    }
+                    value
+                }};
+            }
             // Address of the instruction with an index in the page.
             macro_rules! pc {
                 ($index:expr) => {
-                    (u64::from(page) << PAGE_SHIFT) + 4 * u64::from($index)
+                    (core.pc & !(PAGE_SIZE as u64 - 1)) + 4 * u64::from($index)
                 };
             }
             macro_rules! pc_after {
                 () => {
-                    pc!(u.index()) + 4
+                    pc!(u!().index()) + 4
                 };
             }
             // Ends with an outcome.
@@ -258,10 +295,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                     if !MEET {
                         return outcome;
                     }
-                    // Volatile, so that it stays in memory: it would be in the registers all the time.
-                    // SAFETY: a valid place.
-                    unsafe { (&raw mut result).write_volatile(outcome) };
-                    running = false;
+                    result.set(outcome);
                     (ahead, ip) = (REST, this);
                     continue;
                 }};
@@ -271,7 +305,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                 ($exit:expr, $left:expr, $ip:expr) => {
                     finish!(Outcome {
                         exit: $exit,
-                        retired: (budget - $left) as u64,
+                        retired: (budget.get() - $left) as u64,
                         uops: (trail.wrapping_add($ip as u32) / UOP).into(),
                     })
                 };
@@ -279,8 +313,8 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
             // Stops in front of the instruction that `u` belongs to.
             macro_rules! stop {
                 ($exit:expr) => {{
-                    core.pc = pc!(u.index());
-                    leave!($exit, clock - i32::from(u.index()), this);
+                    core.pc = pc!(u!().index());
+                    leave!($exit, clock - i32::from(u!().index()), this);
                 }};
             }
             macro_rules! fault {
@@ -305,7 +339,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                     if O::ACTIVE {
                         observer.branch(core.pc);
                     }
-                    clock -= 1 + i32::from(u.index());
+                    clock -= 1 + i32::from(u!().index());
                     if clock <= 0 {
                         leave!(Exit::Budget, clock, ip);
                     }
@@ -318,7 +352,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                 ($imm:expr) => {{
                     let imm: u64 = $imm;
                     let index = (imm >> 32) as u16;
-                    let left = clock - 1 - i32::from(u.index());
+                    let left = clock - 1 - i32::from(u!().index());
                     clock = left + i32::from(index);
                     // SAFETY: the page lifter took the index from the entry table.
                     let target = unsafe { code.uops().add(imm as u32 as usize) };
@@ -336,44 +370,44 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
             }
             macro_rules! holds {
                 ($mask:expr) => {
-                    ($mask >> nzcv) & 1 != 0
+                    ($mask as u32 >> flags) & 1 != 0
                 };
             }
             macro_rules! a {
                 () => {
-                    get!(u.ra)
+                    get!(u!().ra)
                 };
             }
             macro_rules! b {
                 () => {
-                    get!(u.rb)
+                    get!(u!().rb)
                 };
             }
             macro_rules! d {
                 ($value:expr) => {
-                    set!(u.rd, $value)
+                    set!(u!().rd, $value)
                 };
             }
             // Comparisons have no use for the value, and a lane's stores are dear.
             macro_rules! d_of_flags {
                 ($value:expr) => {
-                    if !SPREAD || u.rd != slot::SINK {
-                        set!(u.rd, $value);
+                    if !SPREAD || u!().rd != slot::SINK {
+                        set!(u!().rd, $value);
                     }
                 };
             }
             macro_rules! d_flags {
                 ($result:expr) => {{
-                    let (value, flags) = $result;
+                    let (value, nzcv) = $result;
                     d_of_flags!(value);
-                    nzcv = flags;
+                    flags = nzcv as u32;
                 }};
             }
             // Floating point of which the host's own instruction does most; else out of line.
             macro_rules! at_once {
                 ($op:ident, $format:ident, $else:path) => {
-                    if !hot::at_once::<A, $format>(alu, slots!(), u, Op::$op) {
-                        $else(alu, slots!(), whole)
+                    if !hot::at_once::<A, $format>(alu, slots!(), &u!(), Op::$op) {
+                        call!($else(alu, slots!(), whole));
                     }
                 };
             }
@@ -381,12 +415,10 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
             // one and one that is skipped or, when the branch is taken, one more than the distance.
             macro_rules! flags_then_branch {
                 ($result:expr) => {{
-                    let (value, flags) = $result;
-                    d_of_flags!(value);
-                    nzcv = flags;
-                    if (u.imm >> 48) >> nzcv & 1 != 0 {
+                    d_flags!($result);
+                    if holds!(u!().imm >> 48) {
                         trail = trail.wrapping_add(UOP);
-                        go_in!(u.imm);
+                        go_in!(u!().imm);
                     } else {
                         trail = trail.wrapping_sub(UOP);
                         ip = this.wrapping_add(3);
@@ -405,7 +437,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                         let value = unsafe { read::<$type, SPREAD>(at) };
                         <$type>::from_le(value) as u64
                     } else {
-                        let value = mem.load_slow(address, SIZE);
+                        let value = call!(mem.load_slow(address, SIZE));
                         if let Some(fault) = mem.fault() {
                             fault!(fault);
                         }
@@ -428,7 +460,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                         // SAFETY: the bytes are in one piece of a frame of this machine alone.
                         unsafe { write::<$type, SPREAD>(at, (value as $type).to_le()) };
                     } else {
-                        mem.store_slow(address, SIZE, value);
+                        call!(mem.store_slow(address, SIZE, value));
                         if let Some(fault) = mem.fault() {
                             fault!(fault);
                         }
@@ -440,30 +472,30 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
             }
             macro_rules! displaced {
                 () => {
-                    alu.add(a!(), u.imm)
+                    alu.add(a!(), u!().imm)
                 };
             }
             macro_rules! indexed {
                 () => {
-                    alu.add(a!(), alu.shl(b!(), u.rc as u64))
+                    alu.add(a!(), alu.shl(b!(), u!().rc as u64))
                 };
             }
             // The address of an `X` form.
             macro_rules! extended {
                 () => {{
-                    let index = if u.imm == 0 { low(b!()) } else { sign32(b!()) };
-                    alu.add(a!(), alu.shl(index, u.rc as u64))
+                    let index = if u!().imm == 0 { low(b!()) } else { sign32(b!()) };
+                    alu.add(a!(), alu.shl(index, u!().rc as u64))
                 }};
             }
             // The address of a `Wb` form, and what it does after its access.
             macro_rules! moving {
                 () => {
-                    alu.add(a!(), sign32(u.imm))
+                    alu.add(a!(), sign32(u!().imm))
                 };
             }
             macro_rules! write_back {
                 () => {
-                    set!(u.ra, alu.add(a!(), sign32(u.imm >> 32)))
+                    set!(u!().ra, alu.add(a!(), sign32(u!().imm >> 32)))
                 };
             }
             // Makes sure that a pair can be stored whole.
@@ -471,7 +503,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                 ($address:expr, $size:expr) => {
                     // SAFETY: the table is spread as asserted.
                     if !unsafe { tlb::may_write::<SPREAD>(translations, $address, $size) } {
-                        mem.probe_slow($address, $size);
+                        call!(mem.probe_slow($address, $size));
                         if let Some(fault) = mem.fault() {
                             fault!(fault);
                         }
@@ -480,21 +512,21 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
             }
 
             if O::ACTIVE {
-                if u.at & Uop::FUSED != 0 {
+                if u!().at & Uop::FUSED != 0 {
                     // Its two instructions follow one by one; the fused form does not count.
                     trail = trail.wrapping_sub(UOP);
                     continue;
                 }
-                if u.at & Uop::FIRST != 0 {
-                    core.pc = pc!(u.index());
-                    set!(slot::NZCV, nzcv);
+                if u!().at & Uop::FIRST != 0 {
+                    core.pc = pc!(u!().index());
+                    set!(slot::NZCV, u64::from(flags));
                     if observer.insn(core) == Flow::Stop {
                         stop!(Exit::Stopped);
                     }
                 }
             }
 
-            match u.op {
+            match u!().op {
                 Op::PageEnd => {
                     core.pc = pc!(WORDS as u16);
                     clock -= WORDS as i32;
@@ -509,54 +541,54 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                 Op::Enter => {
                     enter!(|outcome| finish!(outcome));
                 }
-                Op::Undefined => stop!(Exit::Undefined(u.imm as u32)),
-                Op::Brk => stop!(Exit::Breakpoint(u.imm as u16)),
+                Op::Undefined => stop!(Exit::Undefined(u!().imm as u32)),
+                Op::Brk => stop!(Exit::Breakpoint(u!().imm as u16)),
                 Op::Svc => {
                     core.pc = pc_after!();
-                    let left = clock - 1 - i32::from(u.index());
-                    leave!(Exit::SystemCall(u.imm as u16), left, ip);
+                    let left = clock - 1 - i32::from(u!().index());
+                    leave!(Exit::SystemCall(u!().imm as u16), left, ip);
                 }
 
                 Op::Mov => d!(a!()),
-                Op::MovI => d!(u.imm),
+                Op::MovI => d!(u!().imm),
                 // Placing an immediate field is wiring.
-                Op::MovK => d!(get!(u.rd) & !(0xffff << u.rc) | u.imm),
-                Op::MovKW => d!(low(get!(u.rd) & !(0xffff << u.rc) | u.imm)),
+                Op::MovK => d!(get!(u!().rd) & !(0xffff << u!().rc) | u!().imm),
+                Op::MovKW => d!(low(get!(u!().rd) & !(0xffff << u!().rc) | u!().imm)),
                 Op::Add => d!(alu.add(a!(), b!())),
                 Op::AddW => d!(low(alu.add(a!(), b!()))),
-                Op::AddI => d!(alu.add(a!(), u.imm)),
-                Op::AddIW => d!(low(alu.add(a!(), u.imm))),
+                Op::AddI => d!(alu.add(a!(), u!().imm)),
+                Op::AddIW => d!(low(alu.add(a!(), u!().imm))),
                 Op::Sub => d!(alu.sub(a!(), b!())),
                 Op::SubW => d!(low(alu.sub(a!(), b!()))),
-                Op::AddLsl => d!(alu.add(a!(), alu.shl(b!(), u.rc as u64))),
-                Op::AddLslW => d!(low(alu.add(a!(), alu.shl(b!(), u.rc as u64)))),
-                Op::SubLsl => d!(alu.sub(a!(), alu.shl(b!(), u.rc as u64))),
-                Op::SubLslW => d!(low(alu.sub(a!(), alu.shl(b!(), u.rc as u64)))),
-                Op::AddUxtw => d!(alu.add(a!(), alu.shl(low(b!()), u.rc as u64))),
-                Op::AddSxtw => d!(alu.add(a!(), alu.shl(sign32(b!()), u.rc as u64))),
+                Op::AddLsl => d!(alu.add(a!(), alu.shl(b!(), u!().rc as u64))),
+                Op::AddLslW => d!(low(alu.add(a!(), alu.shl(b!(), u!().rc as u64)))),
+                Op::SubLsl => d!(alu.sub(a!(), alu.shl(b!(), u!().rc as u64))),
+                Op::SubLslW => d!(low(alu.sub(a!(), alu.shl(b!(), u!().rc as u64)))),
+                Op::AddUxtw => d!(alu.add(a!(), alu.shl(low(b!()), u!().rc as u64))),
+                Op::AddSxtw => d!(alu.add(a!(), alu.shl(sign32(b!()), u!().rc as u64))),
                 Op::AddS => d_flags!(alu.add_with_carry(a!(), b!(), false)),
                 Op::AddSW => d_flags!(alu.add_with_carry32(a!(), b!(), false)),
-                Op::AddSI => d_flags!(alu.add_with_carry(a!(), u.imm, false)),
-                Op::AddSIW => d_flags!(alu.add_with_carry32(a!(), u.imm, false)),
+                Op::AddSI => d_flags!(alu.add_with_carry(a!(), u!().imm, false)),
+                Op::AddSIW => d_flags!(alu.add_with_carry32(a!(), u!().imm, false)),
                 Op::SubS => d_flags!(alu.add_with_carry(a!(), alu.not(b!()), true)),
                 Op::SubSW => d_flags!(alu.add_with_carry32(a!(), alu.not(b!()), true)),
-                Op::SubSI => d_flags!(alu.add_with_carry(a!(), alu.not(u.imm), true)),
-                Op::SubSIW => d_flags!(alu.add_with_carry32(a!(), alu.not(u.imm), true)),
-                Op::Adc => d!(alu.add_with_carry(a!(), b!(), nzcv & 2 != 0).0),
-                Op::AdcW => d!(alu.add_with_carry32(a!(), b!(), nzcv & 2 != 0).0),
-                Op::AdcS => d_flags!(alu.add_with_carry(a!(), b!(), nzcv & 2 != 0)),
-                Op::AdcSW => d_flags!(alu.add_with_carry32(a!(), b!(), nzcv & 2 != 0)),
+                Op::SubSI => d_flags!(alu.add_with_carry(a!(), alu.not(u!().imm), true)),
+                Op::SubSIW => d_flags!(alu.add_with_carry32(a!(), alu.not(u!().imm), true)),
+                Op::Adc => d!(alu.add_with_carry(a!(), b!(), flags & 2 != 0).0),
+                Op::AdcW => d!(alu.add_with_carry32(a!(), b!(), flags & 2 != 0).0),
+                Op::AdcS => d_flags!(alu.add_with_carry(a!(), b!(), flags & 2 != 0)),
+                Op::AdcSW => d_flags!(alu.add_with_carry32(a!(), b!(), flags & 2 != 0)),
                 Op::Sbc => {
-                    d!(alu.add_with_carry(a!(), alu.not(b!()), nzcv & 2 != 0).0)
+                    d!(alu.add_with_carry(a!(), alu.not(b!()), flags & 2 != 0).0)
                 }
                 Op::SbcW => {
-                    d!(alu.add_with_carry32(a!(), alu.not(b!()), nzcv & 2 != 0).0)
+                    d!(alu.add_with_carry32(a!(), alu.not(b!()), flags & 2 != 0).0)
                 }
                 Op::SbcS => {
-                    d_flags!(alu.add_with_carry(a!(), alu.not(b!()), nzcv & 2 != 0))
+                    d_flags!(alu.add_with_carry(a!(), alu.not(b!()), flags & 2 != 0))
                 }
                 Op::SbcSW => {
-                    d_flags!(alu.add_with_carry32(a!(), alu.not(b!()), nzcv & 2 != 0))
+                    d_flags!(alu.add_with_carry32(a!(), alu.not(b!()), flags & 2 != 0))
                 }
                 Op::And => d!(alu.and(a!(), b!())),
                 Op::Or => d!(alu.or(a!(), b!())),
@@ -570,19 +602,19 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                 Op::BicW => d!(low(alu.and(a!(), alu.not(b!())))),
                 Op::OrnW => d!(low(alu.or(a!(), alu.not(b!())))),
                 Op::EonW => d!(low(alu.xor(a!(), alu.not(b!())))),
-                Op::XorRor => d!(alu.xor(a!(), alu.ror(b!(), u.rc as u64))),
-                Op::XorRorW => d!(low(alu.xor(a!(), alu.ror32(b!(), u.rc as u64)))),
-                Op::OrLsl => d!(alu.or(a!(), alu.shl(b!(), u.rc as u64))),
-                Op::OrLslW => d!(low(alu.or(a!(), alu.shl(b!(), u.rc as u64)))),
-                Op::AndI | Op::AndIW => d!(alu.and(a!(), u.imm)),
-                Op::OrI => d!(alu.or(a!(), u.imm)),
-                Op::OrIW => d!(low(alu.or(a!(), u.imm))),
-                Op::XorI => d!(alu.xor(a!(), u.imm)),
-                Op::XorIW => d!(low(alu.xor(a!(), u.imm))),
+                Op::XorRor => d!(alu.xor(a!(), alu.ror(b!(), u!().rc as u64))),
+                Op::XorRorW => d!(low(alu.xor(a!(), alu.ror32(b!(), u!().rc as u64)))),
+                Op::OrLsl => d!(alu.or(a!(), alu.shl(b!(), u!().rc as u64))),
+                Op::OrLslW => d!(low(alu.or(a!(), alu.shl(b!(), u!().rc as u64)))),
+                Op::AndI | Op::AndIW => d!(alu.and(a!(), u!().imm)),
+                Op::OrI => d!(alu.or(a!(), u!().imm)),
+                Op::OrIW => d!(low(alu.or(a!(), u!().imm))),
+                Op::XorI => d!(alu.xor(a!(), u!().imm)),
+                Op::XorIW => d!(low(alu.xor(a!(), u!().imm))),
                 Op::AndS => d_flags!(with_nz(alu, alu.and(a!(), b!()), 63)),
                 Op::AndSW => d_flags!(with_nz(alu, low(alu.and(a!(), b!())), 31)),
-                Op::AndSI => d_flags!(with_nz(alu, alu.and(a!(), u.imm), 63)),
-                Op::AndSIW => d_flags!(with_nz(alu, low(alu.and(a!(), u.imm)), 31)),
+                Op::AndSI => d_flags!(with_nz(alu, alu.and(a!(), u!().imm), 63)),
+                Op::AndSIW => d_flags!(with_nz(alu, low(alu.and(a!(), u!().imm)), 31)),
                 Op::Lsl => d!(alu.shl(a!(), b!() & 63)),
                 Op::LslW => d!(low(alu.shl(a!(), b!() & 31))),
                 Op::Lsr => d!(alu.lshr(a!(), b!() & 63)),
@@ -591,33 +623,33 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                 Op::AsrW => d!(low(alu.ashr(sign32(a!()), b!() & 31))),
                 Op::Ror => d!(alu.ror(a!(), b!() & 63)),
                 Op::RorW => d!(alu.ror32(a!(), b!() & 31)),
-                Op::RorI => d!(alu.ror(a!(), u.rc as u64)),
-                Op::RorIW => d!(alu.ror32(a!(), u.rc as u64)),
-                Op::LslAnd => d!(alu.and(alu.shl(a!(), u.rc as u64), u.imm)),
-                Op::LsrAnd => d!(alu.and(alu.lshr(a!(), u.rc as u64), u.imm)),
-                Op::LslAsr => d!(alu.ashr(alu.shl(a!(), u.rb as u64), u.rc as u64)),
-                Op::LslAsrW => d!(low(alu.ashr(alu.shl(a!(), u.rb as u64), u.rc as u64))),
+                Op::RorI => d!(alu.ror(a!(), u!().rc as u64)),
+                Op::RorIW => d!(alu.ror32(a!(), u!().rc as u64)),
+                Op::LslAnd => d!(alu.and(alu.shl(a!(), u!().rc as u64), u!().imm)),
+                Op::LsrAnd => d!(alu.and(alu.lshr(a!(), u!().rc as u64), u!().imm)),
+                Op::LslAsr => d!(alu.ashr(alu.shl(a!(), u!().rb as u64), u!().rc as u64)),
+                Op::LslAsrW => d!(low(alu.ashr(alu.shl(a!(), u!().rb as u64), u!().rc as u64))),
                 Op::BitInsert | Op::BitInsertW => {
-                    let field = alu.and(alu.ror(a!(), u.rc as u64), u.imm);
-                    let kept = alu.and(get!(u.rd), !u.imm);
+                    let field = alu.and(alu.ror(a!(), u!().rc as u64), u!().imm);
+                    let kept = alu.and(get!(u!().rd), !u!().imm);
                     let value = alu.or(kept, field);
-                    d!(if u.op == Op::BitInsertW { low(value) } else { value });
+                    d!(if u!().op == Op::BitInsertW { low(value) } else { value });
                 }
-                Op::Extr => d!(scalar::extract(alu, a!(), b!(), u.rc as u64)),
+                Op::Extr => d!(scalar::extract(alu, a!(), b!(), u!().rc as u64)),
                 Op::ExtrW => {
                     let pair = alu.or(alu.shl(a!(), 32), low(b!()));
-                    d!(low(alu.lshr(pair, u.rc as u64)));
+                    d!(low(alu.lshr(pair, u!().rc as u64)));
                 }
                 Op::Mul => d!(alu.mul(a!(), b!())),
                 Op::MulW => d!(low(alu.mul(a!(), b!()))),
-                Op::Madd => d!(alu.add(get!(u.rc), alu.mul(a!(), b!()))),
-                Op::MaddW => d!(low(alu.add(get!(u.rc), alu.mul(a!(), b!())))),
-                Op::Msub => d!(alu.sub(get!(u.rc), alu.mul(a!(), b!()))),
-                Op::MsubW => d!(low(alu.sub(get!(u.rc), alu.mul(a!(), b!())))),
-                Op::Smaddl => d!(alu.add(get!(u.rc), alu.mul(sign32(a!()), sign32(b!())))),
-                Op::Smsubl => d!(alu.sub(get!(u.rc), alu.mul(sign32(a!()), sign32(b!())))),
-                Op::Umaddl => d!(alu.add(get!(u.rc), alu.mul(low(a!()), low(b!())))),
-                Op::Umsubl => d!(alu.sub(get!(u.rc), alu.mul(low(a!()), low(b!())))),
+                Op::Madd => d!(alu.add(get!(u!().rc), alu.mul(a!(), b!()))),
+                Op::MaddW => d!(low(alu.add(get!(u!().rc), alu.mul(a!(), b!())))),
+                Op::Msub => d!(alu.sub(get!(u!().rc), alu.mul(a!(), b!()))),
+                Op::MsubW => d!(low(alu.sub(get!(u!().rc), alu.mul(a!(), b!())))),
+                Op::Smaddl => d!(alu.add(get!(u!().rc), alu.mul(sign32(a!()), sign32(b!())))),
+                Op::Smsubl => d!(alu.sub(get!(u!().rc), alu.mul(sign32(a!()), sign32(b!())))),
+                Op::Umaddl => d!(alu.add(get!(u!().rc), alu.mul(low(a!()), low(b!())))),
+                Op::Umsubl => d!(alu.sub(get!(u!().rc), alu.mul(low(a!()), low(b!())))),
                 Op::Smulh => d!(alu.smulh(a!(), b!())),
                 Op::Umulh => d!(alu.umulh(a!(), b!())),
                 Op::Udiv => d!(alu.udiv(a!(), b!())),
@@ -636,46 +668,49 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                 Op::Rev16 => d!(swap_halves(a!())),
                 Op::Rev16W => d!(low(swap_halves(a!()))),
                 Op::Rev32 => d!(a!().swap_bytes().rotate_left(32)),
-                Op::Crc32 => d!(scalar::checksum(alu, a!(), b!(), u.rc)),
+                Op::Crc32 => {
+                    let sum = call!(scalar::checksum(alu, a!(), b!(), u!().rc));
+                    d!(sum);
+                }
 
-                Op::Csel => d!(if holds!(u.imm) { a!() } else { b!() }),
-                Op::CselW => d!(low(if holds!(u.imm) { a!() } else { b!() })),
-                Op::Csinc => d!(if holds!(u.imm) { a!() } else { alu.add(b!(), 1) }),
-                Op::CsincW => d!(low(if holds!(u.imm) { a!() } else { alu.add(b!(), 1) })),
-                Op::Csinv => d!(if holds!(u.imm) { a!() } else { alu.not(b!()) }),
-                Op::CsinvW => d!(low(if holds!(u.imm) { a!() } else { alu.not(b!()) })),
-                Op::Csneg => d!(if holds!(u.imm) { a!() } else { alu.sub(0, b!()) }),
-                Op::CsnegW => d!(low(if holds!(u.imm) { a!() } else { alu.sub(0, b!()) })),
+                Op::Csel => d!(if holds!(u!().imm) { a!() } else { b!() }),
+                Op::CselW => d!(low(if holds!(u!().imm) { a!() } else { b!() })),
+                Op::Csinc => d!(if holds!(u!().imm) { a!() } else { alu.add(b!(), 1) }),
+                Op::CsincW => d!(low(if holds!(u!().imm) { a!() } else { alu.add(b!(), 1) })),
+                Op::Csinv => d!(if holds!(u!().imm) { a!() } else { alu.not(b!()) }),
+                Op::CsinvW => d!(low(if holds!(u!().imm) { a!() } else { alu.not(b!()) })),
+                Op::Csneg => d!(if holds!(u!().imm) { a!() } else { alu.sub(0, b!()) }),
+                Op::CsnegW => d!(low(if holds!(u!().imm) { a!() } else { alu.sub(0, b!()) })),
                 Op::Ccmp | Op::CcmpW | Op::Ccmn | Op::CcmnW => {
-                    nzcv = if holds!(u.imm) {
-                        scalar::compare_flags(alu, u.op, a!(), b!())
+                    flags = if holds!(u!().imm) {
+                        scalar::compare_flags(alu, u!().op, a!(), b!()) as u32
                     } else {
-                        u.rc as u64
+                        u!().rc.into()
                     };
                 }
-                Op::Cfinv => nzcv = alu.xor(nzcv, 2),
+                Op::Cfinv => flags = alu.xor(flags.into(), 2) as u32,
                 Op::Rmif => {
-                    let taken = alu.and(alu.ror(a!(), u.rc as u64), u.imm);
-                    nzcv = alu.or(alu.and(nzcv, !u.imm), taken);
+                    let taken = alu.and(alu.ror(a!(), u!().rc as u64), u!().imm);
+                    flags = alu.or(alu.and(flags.into(), !u!().imm), taken) as u32;
                 }
-                Op::Setf8 => nzcv = scalar::set_flags(alu, nzcv, a!(), 8),
-                Op::Setf16 => nzcv = scalar::set_flags(alu, nzcv, a!(), 16),
-                Op::ReadNzcv => d!(nzcv << 28),
-                Op::WriteNzcv => nzcv = a!() >> 28 & 15,
+                Op::Setf8 => flags = scalar::set_flags(alu, flags.into(), a!(), 8) as u32,
+                Op::Setf16 => flags = scalar::set_flags(alu, flags.into(), a!(), 16) as u32,
+                Op::ReadNzcv => d!(u64::from(flags) << 28),
+                Op::WriteNzcv => flags = (a!() >> 28) as u32 & 15,
                 Op::ReadCounter => {
-                    let done = budget - (clock - i32::from(u.index()));
+                    let done = budget.get() - (clock - i32::from(u!().index()));
                     d!(mem.counter.wrapping_add(done as u64));
                 }
 
-                Op::JumpIn => go_in!(u.imm),
-                Op::JumpOut => go!(u.imm),
+                Op::JumpIn => go_in!(u!().imm),
+                Op::JumpOut => go!(u!().imm),
                 Op::LinkIn => {
                     d!(pc_after!());
-                    go_in!(u.imm);
+                    go_in!(u!().imm);
                 }
                 Op::LinkOut => {
                     d!(pc_after!());
-                    go!(u.imm);
+                    go!(u!().imm);
                 }
                 Op::JumpReg => go!(untag_target(a!())),
                 Op::LinkReg => {
@@ -684,73 +719,73 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                     go!(target);
                 }
                 Op::CondIn => {
-                    if holds!(u.branch_mask()) {
-                        go_in!(u.imm);
+                    if holds!(u!().branch_mask()) {
+                        go_in!(u!().imm);
                     }
                 }
                 Op::CondOut => {
-                    if holds!(u.branch_mask()) {
-                        go!(u.imm);
+                    if holds!(u!().branch_mask()) {
+                        go!(u!().imm);
                     }
                 }
                 Op::ZeroIn => {
                     if alu.eq(a!(), 0) {
-                        go_in!(u.imm);
+                        go_in!(u!().imm);
                     }
                 }
                 Op::ZeroInW => {
                     if alu.eq(low(a!()), 0) {
-                        go_in!(u.imm);
+                        go_in!(u!().imm);
                     }
                 }
                 Op::NonZeroIn => {
                     if !alu.eq(a!(), 0) {
-                        go_in!(u.imm);
+                        go_in!(u!().imm);
                     }
                 }
                 Op::NonZeroInW => {
                     if !alu.eq(low(a!()), 0) {
-                        go_in!(u.imm);
+                        go_in!(u!().imm);
                     }
                 }
                 Op::BitClearIn => {
-                    if a!() >> u.rb & 1 == 0 {
-                        go_in!(u.imm);
+                    if a!() >> u!().rb & 1 == 0 {
+                        go_in!(u!().imm);
                     }
                 }
                 Op::BitSetIn => {
-                    if a!() >> u.rb & 1 != 0 {
-                        go_in!(u.imm);
+                    if a!() >> u!().rb & 1 != 0 {
+                        go_in!(u!().imm);
                     }
                 }
                 Op::ZeroOut => {
                     if alu.eq(a!(), 0) {
-                        go!(u.imm);
+                        go!(u!().imm);
                     }
                 }
                 Op::ZeroOutW => {
                     if alu.eq(low(a!()), 0) {
-                        go!(u.imm);
+                        go!(u!().imm);
                     }
                 }
                 Op::NonZeroOut => {
                     if !alu.eq(a!(), 0) {
-                        go!(u.imm);
+                        go!(u!().imm);
                     }
                 }
                 Op::NonZeroOutW => {
                     if !alu.eq(low(a!()), 0) {
-                        go!(u.imm);
+                        go!(u!().imm);
                     }
                 }
                 Op::BitClearOut => {
-                    if a!() >> u.rb & 1 == 0 {
-                        go!(u.imm);
+                    if a!() >> u!().rb & 1 == 0 {
+                        go!(u!().imm);
                     }
                 }
                 Op::BitSetOut => {
-                    if a!() >> u.rb & 1 != 0 {
-                        go!(u.imm);
+                    if a!() >> u!().rb & 1 != 0 {
+                        go!(u!().imm);
                     }
                 }
 
@@ -763,26 +798,26 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                 Op::LdS16 => d!(load!(u16, displaced!()) as i16 as u64),
                 Op::LdS16W => d!(load!(u16, displaced!()) as i16 as u32 as u64),
                 Op::LdS32 => d!(sign32(load!(u32, displaced!()))),
-                Op::St8 => store!(u8, displaced!(), get!(u.rd)),
-                Op::St16 => store!(u16, displaced!(), get!(u.rd)),
-                Op::St32 => store!(u32, displaced!(), get!(u.rd)),
-                Op::St64 => store!(u64, displaced!(), get!(u.rd)),
+                Op::St8 => store!(u8, displaced!(), get!(u!().rd)),
+                Op::St16 => store!(u16, displaced!(), get!(u!().rd)),
+                Op::St32 => store!(u32, displaced!(), get!(u!().rd)),
+                Op::St64 => store!(u64, displaced!(), get!(u!().rd)),
                 Op::Ld8R => d!(load!(u8, indexed!())),
                 Op::Ld16R => d!(load!(u16, indexed!())),
                 Op::Ld32R => d!(load!(u32, indexed!())),
                 Op::Ld64R => d!(load!(u64, indexed!())),
-                Op::St8R => store!(u8, indexed!(), get!(u.rd)),
-                Op::St16R => store!(u16, indexed!(), get!(u.rd)),
-                Op::St32R => store!(u32, indexed!(), get!(u.rd)),
-                Op::St64R => store!(u64, indexed!(), get!(u.rd)),
+                Op::St8R => store!(u8, indexed!(), get!(u!().rd)),
+                Op::St16R => store!(u16, indexed!(), get!(u!().rd)),
+                Op::St32R => store!(u32, indexed!(), get!(u!().rd)),
+                Op::St64R => store!(u64, indexed!(), get!(u!().rd)),
                 Op::Ld8X => d!(load!(u8, extended!())),
                 Op::Ld16X => d!(load!(u16, extended!())),
                 Op::Ld32X => d!(load!(u32, extended!())),
                 Op::Ld64X => d!(load!(u64, extended!())),
-                Op::St8X => store!(u8, extended!(), get!(u.rd)),
-                Op::St16X => store!(u16, extended!(), get!(u.rd)),
-                Op::St32X => store!(u32, extended!(), get!(u.rd)),
-                Op::St64X => store!(u64, extended!(), get!(u.rd)),
+                Op::St8X => store!(u8, extended!(), get!(u!().rd)),
+                Op::St16X => store!(u16, extended!(), get!(u!().rd)),
+                Op::St32X => store!(u32, extended!(), get!(u!().rd)),
+                Op::St64X => store!(u64, extended!(), get!(u!().rd)),
                 Op::Ld8Wb => {
                     d!(load!(u8, moving!()));
                     write_back!();
@@ -796,94 +831,94 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                     write_back!();
                 }
                 Op::St8Wb => {
-                    store!(u8, moving!(), get!(u.rd));
+                    store!(u8, moving!(), get!(u!().rd));
                     write_back!();
                 }
                 Op::St32Wb => {
-                    store!(u32, moving!(), get!(u.rd));
+                    store!(u32, moving!(), get!(u!().rd));
                     write_back!();
                 }
                 Op::St64Wb => {
-                    store!(u64, moving!(), get!(u.rd));
+                    store!(u64, moving!(), get!(u!().rd));
                     write_back!();
                 }
                 Op::Ldp64Wb => {
                     let address = moving!();
                     let first = load!(u64, address);
                     let second = load!(u64, address.wrapping_add(8));
-                    set!(u.rd, first);
-                    set!(u.rc, second);
+                    set!(u!().rd, first);
+                    set!(u!().rc, second);
                     write_back!();
                 }
                 Op::Stp64Wb => {
                     let address = moving!();
                     writable!(address, 16);
-                    store!(u64, address, get!(u.rd));
-                    store!(u64, address.wrapping_add(8), get!(u.rc));
+                    store!(u64, address, get!(u!().rd));
+                    store!(u64, address.wrapping_add(8), get!(u!().rc));
                     write_back!();
                 }
                 Op::Ldp64 => {
                     let address = displaced!();
                     let first = load!(u64, address);
                     let second = load!(u64, address.wrapping_add(8));
-                    set!(u.rd, first);
-                    set!(u.rc, second);
+                    set!(u!().rd, first);
+                    set!(u!().rc, second);
                 }
                 Op::Ldp32 => {
                     let address = displaced!();
                     let first = load!(u32, address);
                     let second = load!(u32, address.wrapping_add(4));
-                    set!(u.rd, first);
-                    set!(u.rc, second);
+                    set!(u!().rd, first);
+                    set!(u!().rc, second);
                 }
                 Op::LdpS32 => {
                     let address = displaced!();
                     let first = load!(u32, address);
                     let second = load!(u32, address.wrapping_add(4));
-                    set!(u.rd, sign32(first));
-                    set!(u.rc, sign32(second));
+                    set!(u!().rd, sign32(first));
+                    set!(u!().rc, sign32(second));
                 }
                 Op::Stp64 => {
                     let address = displaced!();
                     writable!(address, 16);
-                    store!(u64, address, get!(u.rd));
-                    store!(u64, address.wrapping_add(8), get!(u.rc));
+                    store!(u64, address, get!(u!().rd));
+                    store!(u64, address.wrapping_add(8), get!(u!().rc));
                 }
                 Op::Stp32 => {
                     let address = displaced!();
                     writable!(address, 8);
-                    store!(u32, address, get!(u.rd));
-                    store!(u32, address.wrapping_add(4), get!(u.rc));
+                    store!(u32, address, get!(u!().rd));
+                    store!(u32, address.wrapping_add(4), get!(u!().rc));
                 }
-                Op::LdV8 => set_vector!(u.rd, [load!(u8, displaced!()), 0]),
-                Op::LdV16 => set_vector!(u.rd, [load!(u16, displaced!()), 0]),
-                Op::LdV32 => set_vector!(u.rd, [load!(u32, displaced!()), 0]),
-                Op::LdV64 => set_vector!(u.rd, [load!(u64, displaced!()), 0]),
+                Op::LdV8 => set_vector!(u!().rd, [load!(u8, displaced!()), 0]),
+                Op::LdV16 => set_vector!(u!().rd, [load!(u16, displaced!()), 0]),
+                Op::LdV32 => set_vector!(u!().rd, [load!(u32, displaced!()), 0]),
+                Op::LdV64 => set_vector!(u!().rd, [load!(u64, displaced!()), 0]),
                 Op::LdV128 => {
                     let address = displaced!();
                     let first = load!(u64, address);
                     let second = load!(u64, address.wrapping_add(8));
-                    set_vector!(u.rd, [first, second]);
+                    set_vector!(u!().rd, [first, second]);
                 }
                 Op::StV128 => {
                     let address = displaced!();
                     writable!(address, 16);
-                    store!(u64, address, get!(u.rd));
-                    store!(u64, address.wrapping_add(8), get!(u.rd + 1));
+                    store!(u64, address, get!(u!().rd));
+                    store!(u64, address.wrapping_add(8), get!(u!().rd + 1));
                 }
                 Op::LdpV32 => {
                     let address = displaced!();
                     let first = load!(u32, address);
                     let second = load!(u32, address.wrapping_add(4));
-                    set_vector!(u.rd, [first, 0]);
-                    set_vector!(u.rc, [second, 0]);
+                    set_vector!(u!().rd, [first, 0]);
+                    set_vector!(u!().rc, [second, 0]);
                 }
                 Op::LdpV64 => {
                     let address = displaced!();
                     let first = load!(u64, address);
                     let second = load!(u64, address.wrapping_add(8));
-                    set_vector!(u.rd, [first, 0]);
-                    set_vector!(u.rc, [second, 0]);
+                    set_vector!(u!().rd, [first, 0]);
+                    set_vector!(u!().rc, [second, 0]);
                 }
                 Op::LdpV128 => {
                     let address = displaced!();
@@ -891,20 +926,20 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                     let b = load!(u64, address.wrapping_add(8));
                     let c = load!(u64, address.wrapping_add(16));
                     let d = load!(u64, address.wrapping_add(24));
-                    set_vector!(u.rd, [a, b]);
-                    set_vector!(u.rc, [c, d]);
+                    set_vector!(u!().rd, [a, b]);
+                    set_vector!(u!().rc, [c, d]);
                 }
                 Op::StpV128 => {
                     let address = displaced!();
                     writable!(address, 32);
-                    store!(u64, address, get!(u.rd));
-                    store!(u64, address.wrapping_add(8), get!(u.rd + 1));
-                    store!(u64, address.wrapping_add(16), get!(u.rc));
-                    store!(u64, address.wrapping_add(24), get!(u.rc + 1));
+                    store!(u64, address, get!(u!().rd));
+                    store!(u64, address.wrapping_add(8), get!(u!().rd + 1));
+                    store!(u64, address.wrapping_add(16), get!(u!().rc));
+                    store!(u64, address.wrapping_add(24), get!(u!().rc + 1));
                 }
                 Op::ClearExclusive => set!(slot::EXCLUSIVE_ADDR, u64::MAX),
                 Op::DropCode => {
-                    mem.drop_code_at(a!());
+                    call!(mem.drop_code_at(a!()));
                     go!(pc_after!());
                 }
                 Op::LdMulti
@@ -922,15 +957,17 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                 | Op::ZeroBlock
                 | Op::CheckAlign
                 | Op::Touch => {
-                    structures::execute(alu, slots!(), mem, observer, whole);
+                    call!(structures::execute(alu, slots!(), mem, observer, whole));
                     if let Some(fault) = mem.fault() {
                         fault!(fault);
                     }
                 }
 
-                Op::VMov => set_vector!(u.rd, [a!(), get!(u.ra + 1)]),
-                Op::VMovLow => set_vector!(u.rd, [a!(), 0]),
-                Op::VMovI => set_vector!(u.rd, [u.imm, if u.rc == 1 { u.imm } else { 0 }]),
+                Op::VMov => set_vector!(u!().rd, [a!(), get!(u!().ra + 1)]),
+                Op::VMovLow => set_vector!(u!().rd, [a!(), 0]),
+                Op::VMovI => {
+                    set_vector!(u!().rd, [u!().imm, if u!().rc == 1 { u!().imm } else { 0 }])
+                }
                 // A lane calls what takes many registers, for they would be missing elsewhere.
                 Op::FAddS if SPREAD => at_once!(FAddS, Single, hot::call),
                 Op::FAddD if SPREAD => at_once!(FAddD, Double, hot::call),
@@ -939,22 +976,22 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                 Op::FMulS if SPREAD => at_once!(FMulS, Single, hot::call),
                 Op::FMulD if SPREAD => at_once!(FMulD, Double, hot::call),
                 Op::VAdd | Op::VSub | Op::VCmEq | Op::FDivS | Op::FDivD if SPREAD => {
-                    hot::call(alu, slots!(), whole)
+                    call!(hot::call(alu, slots!(), whole))
                 }
-                Op::VAnd => hot::and(alu, slots!(), u),
-                Op::VOr => hot::or(alu, slots!(), u),
-                Op::VXor => hot::xor(alu, slots!(), u),
-                Op::VAdd => hot::add(alu, slots!(), u),
-                Op::VSub => hot::sub(alu, slots!(), u),
-                Op::VCmEq => hot::cmeq(alu, slots!(), u),
-                Op::FAddS => hot::fadd_s(alu, slots!(), u),
-                Op::FAddD => hot::fadd_d(alu, slots!(), u),
-                Op::FSubS => hot::fsub_s(alu, slots!(), u),
-                Op::FSubD => hot::fsub_d(alu, slots!(), u),
-                Op::FMulS => hot::fmul_s(alu, slots!(), u),
-                Op::FMulD => hot::fmul_d(alu, slots!(), u),
-                Op::FDivS => hot::fdiv_s(alu, slots!(), u),
-                Op::FDivD => hot::fdiv_d(alu, slots!(), u),
+                Op::VAnd => hot::and(alu, slots!(), &u!()),
+                Op::VOr => hot::or(alu, slots!(), &u!()),
+                Op::VXor => hot::xor(alu, slots!(), &u!()),
+                Op::VAdd => hot::add(alu, slots!(), &u!()),
+                Op::VSub => hot::sub(alu, slots!(), &u!()),
+                Op::VCmEq => hot::cmeq(alu, slots!(), &u!()),
+                Op::FAddS => hot::fadd_s(alu, slots!(), &u!()),
+                Op::FAddD => hot::fadd_d(alu, slots!(), &u!()),
+                Op::FSubS => hot::fsub_s(alu, slots!(), &u!()),
+                Op::FSubD => hot::fsub_d(alu, slots!(), &u!()),
+                Op::FMulS => hot::fmul_s(alu, slots!(), &u!()),
+                Op::FMulD => hot::fmul_d(alu, slots!(), &u!()),
+                Op::FDivS => hot::fdiv_s(alu, slots!(), &u!()),
+                Op::FDivD => hot::fdiv_d(alu, slots!(), &u!()),
                 Op::VBin
                 | Op::VPair
                 | Op::VUn
@@ -978,12 +1015,12 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                 | Op::VLaneSW
                 | Op::VAes
                 | Op::VSha
-                | Op::VPmull64 => exec::vector(alu, slots!(), whole),
+                | Op::VPmull64 => call!(exec::vector(alu, slots!(), whole)),
                 // The format, as `exec::float` takes it.
-                Op::FMulAdd if SPREAD => match u.imm & 3 {
+                Op::FMulAdd if SPREAD => match u!().imm & 3 {
                     2 => at_once!(FMulAdd, Single, exec::float),
                     3 => at_once!(FMulAdd, Double, exec::float),
-                    _ => exec::float(alu, slots!(), whole),
+                    _ => call!(exec::float(alu, slots!(), whole)),
                 },
                 Op::FBin
                 | Op::FUn
@@ -996,12 +1033,12 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                 | Op::FToInt
                 | Op::IntToF
                 | Op::FToX
-                | Op::XToF => exec::float(alu, slots!(), whole),
+                | Op::XToF => call!(exec::float(alu, slots!(), whole)),
 
                 Op::FCompare | Op::FCompareCond => {
-                    set!(slot::NZCV, nzcv);
-                    exec::float(alu, slots!(), whole);
-                    nzcv = get!(slot::NZCV);
+                    set!(slot::NZCV, u64::from(flags));
+                    call!(exec::float(alu, slots!(), whole));
+                    flags = get!(slot::NZCV) as u32;
                 }
 
                 Op::SubSCondIn => {
@@ -1011,10 +1048,10 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                     flags_then_branch!(alu.add_with_carry32(a!(), alu.not(b!()), true))
                 }
                 Op::SubSICondIn => {
-                    flags_then_branch!(alu.add_with_carry(a!(), !(u.rb as u64), true))
+                    flags_then_branch!(alu.add_with_carry(a!(), !(u!().rb as u64), true))
                 }
                 Op::SubSIWCondIn => {
-                    flags_then_branch!(alu.add_with_carry32(a!(), !(u.rb as u64), true))
+                    flags_then_branch!(alu.add_with_carry32(a!(), !(u!().rb as u64), true))
                 }
             }
         }
@@ -1028,43 +1065,74 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
 /// # Safety
 /// `ip` must be valid for reading.
 #[inline(always)]
-unsafe fn fetch(ip: *const Uop, _before: [u64; 2]) -> [u64; 2] {
+unsafe fn fetch(ip: *const Uop, _before: [u32; 4]) -> [u32; 4] {
     #[cfg(target_arch = "nvptx64")]
     {
-        let [mut low, mut high] = _before;
+        let [mut a, mut b, mut c, mut d] = _before;
         // SAFETY: the caller's promise; code is in global memory.
         unsafe {
             core::arch::asm!(
-                "ld.global.nc.v2.b64 {{{low}, {high}}}, [{ip}];",
-                low = inout(reg64) low,
-                high = inout(reg64) high,
+                "ld.global.nc.v4.b32 {{{a}, {b}, {c}, {d}}}, [{ip}];",
+                a = inout(reg32) a,
+                b = inout(reg32) b,
+                c = inout(reg32) c,
+                d = inout(reg32) d,
                 ip = in(reg64) ip,
                 options(pure, readonly, nostack),
             );
         }
-        [low, high]
+        [a, b, c, d]
     }
     #[cfg(not(target_arch = "nvptx64"))]
     // SAFETY: the caller's promise.
     unsafe {
-        ip.cast::<[u64; 2]>().read()
+        ip.cast::<[u32; 4]>().read()
     }
 }
 
-/// The micro-op that two words are. (A transmutation lets the compiler take a micro-op apart where it is
-/// fetched, long before it is needed.)
+/// The words of a micro-op, whatever has been read before.
+///
+/// # Safety
+/// `ip` must be valid for reading.
 #[inline(always)]
-fn unpack([low, imm]: [u64; 2]) -> Uop {
+unsafe fn fetch_anew(ip: *const Uop) -> [u32; 4] {
+    #[cfg(target_arch = "nvptx64")]
+    {
+        let (a, b, c, d);
+        // SAFETY: the caller's promise; code is in global memory.
+        unsafe {
+            core::arch::asm!(
+                "ld.global.nc.v4.b32 {{{a}, {b}, {c}, {d}}}, [{ip}];",
+                a = out(reg32) a,
+                b = out(reg32) b,
+                c = out(reg32) c,
+                d = out(reg32) d,
+                ip = in(reg64) ip,
+                options(nostack),
+            );
+        }
+        [a, b, c, d]
+    }
+    #[cfg(not(target_arch = "nvptx64"))]
+    // SAFETY: the caller's promise.
+    unsafe {
+        ip.cast::<[u32; 4]>().read()
+    }
+}
+
+/// The micro-op that four words are. (Fields of words of 64 bits take a GPU twice the instructions.)
+#[inline(always)]
+fn unpack([first, second, low, high]: [u32; 4]) -> Uop {
     // SAFETY: the words are those of a micro-op, whose first field is its operation.
-    let op = unsafe { core::mem::transmute::<u16, Op>(low as u16) };
+    let op = unsafe { core::mem::transmute::<u16, Op>(first as u16) };
     Uop {
         op,
-        rd: (low >> 16) as u8,
-        ra: (low >> 24) as u8,
-        rb: (low >> 32) as u8,
-        rc: (low >> 40) as u8,
-        at: (low >> 48) as u16,
-        imm,
+        rd: (first >> 16) as u8,
+        ra: (first >> 24) as u8,
+        rb: second as u8,
+        rc: (second >> 8) as u8,
+        at: (second >> 16) as u16,
+        imm: u64::from(low) | u64::from(high) << 32,
     }
 }
 
@@ -1107,6 +1175,34 @@ fn any_lane(says: bool) -> bool {
     }
     #[cfg(not(target_arch = "nvptx64"))]
     says
+}
+
+/// A value that stays in memory, for it would take registers all the time.
+#[derive(Debug)]
+pub struct Aside<T: Copy>(T);
+
+impl<T: Copy> Aside<T> {
+    /// Puts a value aside.
+    #[inline(always)]
+    pub fn new(value: T) -> Self {
+        let mut aside = Aside(value);
+        aside.set(value);
+        aside
+    }
+
+    /// The value.
+    #[inline(always)]
+    pub fn get(&self) -> T {
+        // SAFETY: a valid place.
+        unsafe { (&raw const self.0).read_volatile() }
+    }
+
+    /// Puts another value aside.
+    #[inline(always)]
+    pub fn set(&mut self, value: T) {
+        // SAFETY: a valid place.
+        unsafe { (&raw mut self.0).write_volatile(value) }
+    }
 }
 
 /// Bytes of a micro-op.
