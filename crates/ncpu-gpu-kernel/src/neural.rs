@@ -9,14 +9,18 @@
 
 use crate::batch::{Batch, WARP, state};
 use crate::execute;
-use crate::packed::{PackedCell, PackedNetworks};
+use crate::packed::{self, PackedNetworks};
 use ncpu_machine::StopAfter;
 use ncpu_neural_alu::alu::Compute;
 use ncpu_neural_alu::bits::Evaluate;
 use ncpu_neural_alu::{BitSliced, CellId, Cells, NeuralAlu, Operation};
 
-/// The command that ends the wait of a warp's other threads. Others are numbers of operations.
+/// The command that ends the wait of a warp's other threads. Others are numbers of operations, and this
+/// much more for a carry.
 const END: u32 = u32::MAX;
+const CARRY: u32 = 1 << 8;
+/// What follows the end in place of flags.
+const ENDED: u64 = u64::MAX;
 
 /// Executes the machine of the thread's warp, as far as its record says.
 ///
@@ -45,7 +49,7 @@ pub unsafe fn execute(batch: &Batch, thread: u32) {
         let observer = &mut StopAfter(left);
         execute::execute::<_, _, false>(batch, lane, wanted, &alu, observer);
         (*batch.tallies.add(lane as usize)).add(&alu.tallies());
-        compute(networks, END, 0, 0, 0);
+        compute(networks, END, 0, 0);
     }
 }
 
@@ -53,7 +57,7 @@ pub unsafe fn execute(batch: &Batch, thread: u32) {
 fn wait_for_the_end(networks: &PackedNetworks) {
     // On the host, one thread does it all.
     if cfg!(target_arch = "nvptx64") {
-        while compute(networks, END, 0, 0, 0).is_some() {}
+        while compute(networks, END, 0, 0).1 != ENDED {}
     }
 }
 
@@ -63,25 +67,39 @@ struct Together<'n>(&'n PackedNetworks);
 impl Compute for Together<'_> {
     #[inline(always)]
     fn compute(&self, operation: Operation, a: u64, b: u64, carry: u64) -> ([u64; 2], u64) {
-        // There is always an answer to a command that is no end.
-        compute(self.0, operation as u32, a, b, carry).unwrap_or_default()
+        let command = operation as u32 + CARRY * carry as u32;
+        let (result, rest) = compute(self.0, command, a, b);
+        ([result, u64::from(rest as u32)], rest >> 32)
     }
 }
 
-/// Computes a result in all threads of the warp, for what its first thread asks; `None` for the end.
-/// Out of line, so that votes of all threads are the same instruction.
+/// Computes a result in all threads of the warp, for what its first thread asks: the result, and its flags
+/// with the number of evaluations of cells above; or [`ENDED`]. Out of line, so that votes of all threads are
+/// the same instruction.
 #[inline(never)]
-fn compute(
-    networks: &PackedNetworks,
-    command: u32,
-    a: u64,
-    b: u64,
-    carry: u64,
-) -> Option<([u64; 2], u64)> {
-    let operation = Operation::from_number(first(command))?;
+fn compute(networks: &PackedNetworks, command: u32, a: u64, b: u64) -> (u64, u64) {
+    meet();
     let wide =
         |value: u64| u64::from(first(value as u32)) | u64::from(first((value >> 32) as u32)) << 32;
-    Some(Positions(networks).compute(operation, wide(a), wide(b), wide(carry)))
+    let (command, a, b) = (first(command), wide(a), wide(b));
+    let Some(operation) = Operation::from_number(command % CARRY) else { return (0, ENDED) };
+    let carry = u64::from(command / CARRY);
+    let ([result, flags], evaluated) = Positions(networks).compute(operation, a, b, carry);
+    (result, flags | evaluated << 32)
+}
+
+/// Waits for all threads of the warp.
+#[inline(always)]
+fn meet() {
+    #[cfg(target_arch = "nvptx64")]
+    {
+        unsafe extern "unadjusted" {
+            #[link_name = "llvm.nvvm.bar.warp.sync"]
+            fn meet(lanes: u32);
+        }
+        // SAFETY: all lanes take part.
+        unsafe { meet(u32::MAX) }
+    }
 }
 
 /// What the first thread of the warp has.
@@ -103,16 +121,26 @@ fn first(value: u32) -> u32 {
 /// Networks evaluated by all threads of a warp, each at two positions.
 struct Positions<'n>(&'n PackedNetworks);
 
+impl Positions<'_> {
+    /// Evaluates a cell as the thread at this place does: at this position and the one a warp above. An
+    /// output is set where its number is negative.
+    #[inline(always)]
+    fn at<const I: usize, const O: usize>(
+        &self,
+        place: u32,
+        cell: CellId,
+        inputs: [u64; I],
+    ) -> [[i32; O]; 2] {
+        let raise = WARP - 1 - place;
+        let low = packed::see(inputs.map(|plane| (plane as u32) << raise));
+        let high = packed::see(inputs.map(|plane| ((plane >> WARP) as u32) << raise));
+        self.0.cell(cell).evaluate::<I, O>(cell, [low, high])
+    }
+}
+
 impl Evaluate for Positions<'_> {
     #[inline(always)]
     fn evaluate<const I: usize, const O: usize>(&self, cell: CellId, inputs: [u64; I]) -> [u64; O] {
-        let cell = self.0.cell(cell);
-        let at = |place: u32| {
-            let bytes = |shift: u32| {
-                (0..I).fold(0, |bytes, at| bytes | (inputs[at] >> shift >> place & 1) << (8 * at))
-            };
-            fire(cell, bytes(0), bytes(WARP))
-        };
         #[cfg(target_arch = "nvptx64")]
         {
             unsafe extern "unadjusted" {
@@ -120,34 +148,26 @@ impl Evaluate for Positions<'_> {
                 fn ballot(lanes: u32, says: bool) -> u32;
             }
             // SAFETY: reading this register has no conditions.
-            let fired = at(unsafe { core::arch::nvptx::_thread_idx_x() } as u32 % WARP);
-            core::array::from_fn(|output| {
-                // SAFETY: all lanes take part.
-                let [low, high] = fired
-                    .map(|bits| unsafe { ballot(u32::MAX, bits >> (O - 1 - output) & 1 != 0) });
-                u64::from(low) | u64::from(high) << WARP
-            })
+            let place = unsafe { core::arch::nvptx::_thread_idx_x() } as u32 % WARP;
+            let [low, high] = self.at::<I, O>(place, cell, inputs);
+            // SAFETY: all lanes take part.
+            let vote = |sum: i32| u64::from(unsafe { ballot(u32::MAX, sum < 0) });
+            core::array::from_fn(|output| vote(low[output]) | vote(high[output]) << WARP)
         }
         #[cfg(not(target_arch = "nvptx64"))]
         {
             let mut planes = [0; O];
             for place in 0..WARP {
-                for (fired, position) in at(place).into_iter().zip([place, place + WARP]) {
-                    for (output, plane) in planes.iter_mut().enumerate() {
-                        *plane |= u64::from(fired >> (O - 1 - output) & 1) << position;
+                let both = self.at::<I, O>(place, cell, inputs);
+                for (sums, position) in both.into_iter().zip([place, place + WARP]) {
+                    for (sum, plane) in sums.into_iter().zip(&mut planes) {
+                        *plane |= u64::from(sum < 0) << position;
                     }
                 }
             }
             planes
         }
     }
-}
-
-/// A cell at two positions. Out of line, as there are many places that evaluate a cell; what it takes and
-/// gives fits into registers.
-#[cfg_attr(target_arch = "nvptx64", inline(never))]
-fn fire(cell: &PackedCell, low: u64, high: u64) -> [u32; 2] {
-    cell.evaluate([low, high])
 }
 
 /// Results that depend on each other, and how fast they come: the parameter of [`chain`].
@@ -190,9 +210,9 @@ pub unsafe fn chain(chains: &Chains, thread: u32) {
         let (a, b) = (chains.a.add(number), *chains.b.add(number));
         let mut result = *a;
         if chains.together != 0 {
-            let positions = Positions(&*chains.networks);
+            let networks = &*chains.networks;
             for _ in 0..chains.length {
-                [result, _] = positions.compute(operation, result, b, 0).0;
+                (result, _) = compute(networks, chains.operation, result, b);
             }
         } else {
             let alone = BitSliced::new(&*chains.cells);

@@ -237,8 +237,9 @@ impl<C: Compute> NeuralAlu<C> {
     #[inline(always)]
     fn compute(&self, operation: Operation, a: u64, b: u64, carry: u64) -> [u64; 2] {
         let bump = |count: &Cell<u64>, by: u64| count.set(count.get() + by);
-        bump(&self.asked[operation as usize], 1);
         let (result, evaluated) = self.computer.compute(operation, a, b, carry);
+        // All counts together: where they are in memory, that is waited for once.
+        bump(&self.asked[operation as usize], 1);
         bump(&self.by_network[operation as usize], u64::from(evaluated != 0));
         bump(&self.evaluated, evaluated);
         result
