@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use ncpu_cuda::Device;
 use ncpu_engine::{Boot, Machine, Pool, Program, boot};
 use ncpu_gpu::{Emulation, Lanes, Plan};
-use ncpu_gpu_kernel::Lane;
+use ncpu_gpu_kernel::{Given, Lane};
 use ncpu_linux::Limits;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -80,20 +80,18 @@ fn measure<D: Device>(
         limit: u64::MAX,
         stride: 10_000_000,
         input_ends: 1,
-        input: at,
-        input_length: input.len() as u64,
         ..Lane::default()
     };
     let all: Vec<u32> = (0..machines).collect();
-    let records = vec![record; machines as usize];
+    let given = vec![Given { input: at, input_length: input.len() as u64 }; machines as usize];
     let (mut forks, mut resets, mut dirty) = (Vec::new(), Vec::new(), 0);
     for _ in 0..=RUNS {
-        forks.push(fork(&mut lanes, &all, &records)?);
+        forks.push(fork(&mut lanes, &all, &record, &given)?);
         for _ in 0..ROUNDS {
             ensure!(lanes.round(SLICE)?.0.stopped == 0, "the program ends too soon");
         }
         dirty = lanes.records(&all)?.iter().map(|lane| u64::from(lane.frames.used())).sum();
-        resets.push(fork(&mut lanes, &all, &records)?);
+        resets.push(fork(&mut lanes, &all, &record, &given)?);
     }
     let middle = |mut times: Vec<f64>| {
         // The first round warms up.
@@ -113,10 +111,15 @@ fn measure<D: Device>(
 }
 
 /// The seconds that it takes to make forks of all, from the call until they could run.
-fn fork<D: Device>(lanes: &mut Lanes<D>, all: &[u32], records: &[Lane]) -> Result<f64> {
+fn fork<D: Device>(
+    lanes: &mut Lanes<D>,
+    all: &[u32],
+    record: &Lane,
+    given: &[Given],
+) -> Result<f64> {
     lanes.device().synchronize()?;
     let start = Instant::now();
-    lanes.fork(all, records)?;
+    lanes.fork(all, record, given)?;
     lanes.device().synchronize()?;
     Ok(start.elapsed().as_secs_f64())
 }

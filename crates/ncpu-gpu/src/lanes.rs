@@ -8,14 +8,15 @@ use ncpu_engine::batch::DeviceFigures;
 use ncpu_engine::{Machine, Pool};
 use ncpu_gpu_kernel::batch::{LIFTS, WARP, state};
 use ncpu_gpu_kernel::packed::PackedNetworks;
-use ncpu_gpu_kernel::{Batch, Exchange, Lane, Lift, Round, lifting};
-use ncpu_linux::Layout;
+use ncpu_gpu_kernel::{Batch, Exchange, Given, Lane, Lift, Round, lifting};
+use ncpu_linux::{Layout, is_zero};
 use ncpu_machine::code::{CodeStore, DirectoryEntry, Draft, Lookup};
 use ncpu_machine::mem::{Page, Tlb};
 use ncpu_machine::{BlockState, PAGE_SIZE};
 use ncpu_neural_alu::Tallies;
 use ncpu_uop::Uop;
 use std::mem::offset_of;
+use std::ops::Range;
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -32,8 +33,10 @@ const GATHER: u64 = 2048;
 const BLOCK_ENTRY: u64 = size_of::<AtomicU32>() as u64;
 /// Lanes whose output is fetched at a time.
 const OUTPUTS: usize = 1024;
-/// Bytes between two rows that are copied along, which takes no longer than another call.
+/// Bytes between two rows or parts that are copied along, which takes no longer than another call.
 const COPIED_ALONG: usize = 1 << 16;
+/// Warps that make forks, at least: enough for the speed of the device's memory.
+const FORKING: u32 = 1 << 13;
 
 /// A record that is plain bytes, with the same layout on the device.
 ///
@@ -54,6 +57,8 @@ pub(crate) unsafe trait Plain: Sized {
 unsafe impl Plain for Batch {}
 // SAFETY: integers only.
 unsafe impl Plain for Lane {}
+// SAFETY: integers only.
+unsafe impl Plain for Given {}
 // SAFETY: integers only.
 unsafe impl Plain for Round {}
 // SAFETY: integers only.
@@ -89,7 +94,8 @@ pub struct Plan {
 /// Bytes that a plan needs for each lane beside its frames.
 fn lane_bytes(layout: &Layout, plan: &Plan) -> u64 {
     let words = Tlb::words(true) + Lookup::words(true);
-    let records = (2 * size_of::<Lane>() + size_of::<Tallies>()) as u64 + 12;
+    let records = size_of::<Lane>() + size_of::<Given>() + size_of::<Tallies>();
+    let records = records as u64 + 12;
     let blocks = frame_limit(layout) * BLOCK_ENTRY;
     let blocks = if plan.spread { blocks / u64::from(WARP) + 1 } else { blocks };
     image_stride(layout) + 8 * words as u64 + records + blocks + output_room(layout, plan)
@@ -102,6 +108,10 @@ fn frame_limit(layout: &Layout) -> u64 {
 
 fn output_room(layout: &Layout, plan: &Plan) -> u64 {
     plan.output.max(4 * u64::from(layout.limits().console))
+}
+
+fn image_pages(layout: &Layout) -> u32 {
+    layout.bytes().div_ceil(PAGE_SIZE) as u32
 }
 
 fn image_stride(layout: &Layout) -> u64 {
@@ -159,8 +169,6 @@ pub struct Lanes<D: Device> {
     /// Where the record is.
     batch: u64,
     allocations: Vec<u64>,
-    output: u64,
-    output_capacity: u64,
     /// Tables of blocks, and blocks.
     groups: u32,
     blocks: u32,
@@ -218,8 +226,6 @@ impl<D: Device> Lanes<D> {
             record: unsafe { std::mem::zeroed() },
             batch: 0,
             allocations: Vec::new(),
-            output: 0,
-            output_capacity: output_room(&layout, plan),
             groups: groups as u32,
             blocks: blocks as u32,
             own,
@@ -238,9 +244,13 @@ impl<D: Device> Lanes<D> {
         this.device.upload(shared, &this.own.frames)?;
         let room = |count: u64, bytes: usize| count * bytes as u64;
         this.batch = this.alloc(size_of::<Batch>() as u64)?;
-        this.output = this.alloc(this.output_capacity * u64::from(lanes))?;
+        let output_capacity = output_room(&layout, plan);
+        let output = this.alloc(output_capacity * u64::from(lanes))?;
         let template = this.alloc(image_stride(&layout))?;
-        this.device.upload(template, &this.own.image)?;
+        for part in used_parts(this.own.image.chunks(PAGE_SIZE).map(|part| !is_zero(part))) {
+            let (start, end) = (part.start, part.end.min(this.own.image.len()));
+            this.device.upload(template + start as u64, &this.own.image[start..end])?;
+        }
         let directory = this.alloc(room(CODE_PAGES.into(), size_of::<DirectoryEntry>()))?;
         // One more than the store knows: a lane fetches a micro-op ahead.
         let area = this.alloc(room(CODE_UOPS + 1, size_of::<Uop>()))?;
@@ -276,7 +286,12 @@ impl<D: Device> Lanes<D> {
             waiting: pointer(this.alloc(room(lanes.into(), 4))?),
             stopped: pointer(this.alloc(room(lanes.into(), 4))?),
             chosen: pointer(this.alloc(room(lanes.into(), 4))?),
-            fresh: pointer(this.alloc(room(lanes.into(), size_of::<Lane>()))?),
+            fresh: pointer(this.alloc(size_of::<Lane>() as u64)?),
+            given: pointer(this.alloc(room(lanes.into(), size_of::<Given>()))?),
+            fork_warps: 1,
+            output: pointer(output),
+            output_capacity,
+            occupied: pointer(this.alloc(room(image_pages(&layout) as u64, 4))?),
             chosen_count: 0,
             gather_count: 0,
             gather: pointer(this.alloc(room(GATHER, 4))?),
@@ -390,26 +405,27 @@ impl<D: Device> Lanes<D> {
         self.alloc(bytes)
     }
 
-    /// Where a lane's room for output is.
-    pub fn output(&self, lane: u32) -> (u64, u64) {
-        (self.output + u64::from(lane) * self.output_capacity, self.output_capacity)
-    }
-
-    /// Makes lanes forks of the template. Each gets the record of the same place; what the host has no
-    /// part in is set.
+    /// Makes lanes forks of the template, with copies of this record; what the host has no part in is
+    /// set. Each lane gets the input of the same place.
     ///
     /// # Errors
     /// When a call of the driver fails.
-    pub fn fork(&mut self, lanes: &[u32], records: &[Lane]) -> Result<()> {
-        let mut fresh = Vec::with_capacity(std::mem::size_of_val(records));
-        for (&lane, record) in lanes.iter().zip(records) {
-            let (output, output_capacity) = self.output(lane);
-            fresh.extend_from_slice(Lane { output, output_capacity, ..*record }.bytes());
-        }
+    ///
+    /// # Panics
+    /// When there are not as many inputs as lanes.
+    pub fn fork(&mut self, lanes: &[u32], record: &Lane, given: &[Given]) -> Result<()> {
+        assert_eq!(lanes.len(), given.len(), "an input for each lane");
+        let count = lanes.len() as u32;
+        self.record.fork_warps = FORKING.div_ceil(count.max(1)).min(image_pages(&self.layout));
         self.choose(lanes)?;
-        self.device.upload(self.record.fresh.addr() as u64, &fresh)?;
-        self.launch("ncpu_fork", lanes.len() as u32 * WARP)?;
-        self.launch("ncpu_bind", lanes.len() as u32)
+        self.device.upload(self.record.fresh.addr() as u64, record.bytes())?;
+        // SAFETY: integers without padding.
+        let given = unsafe {
+            std::slice::from_raw_parts(given.as_ptr().cast(), std::mem::size_of_val(given))
+        };
+        self.device.upload(self.record.given.addr() as u64, given)?;
+        self.launch("ncpu_fork", count * self.record.fork_warps * WARP)?;
+        self.launch("ncpu_bind", count)
     }
 
     fn choose(&mut self, lanes: &[u32]) -> Result<()> {
@@ -537,13 +553,15 @@ impl<D: Device> Lanes<D> {
         let mut all = Vec::with_capacity(lanes.len());
         for lanes in lanes.chunks(OUTPUTS) {
             let longest = lanes.iter().map(|&(_, length)| length).max();
-            let longest = longest.unwrap_or(0).min(self.output_capacity) as usize;
+            let longest = longest.unwrap_or(0).min(self.record.output_capacity) as usize;
             if longest == 0 {
                 all.resize(all.len() + lanes.len(), Vec::new());
                 continue;
             }
             let numbers: Vec<u32> = lanes.iter().map(|&(lane, _)| lane).collect();
-            let rows = self.rows(self.output, self.output_capacity as usize, longest, &numbers)?;
+            let output = self.record.output.addr() as u64;
+            let pitch = self.record.output_capacity as usize;
+            let rows = self.rows(output, pitch, longest, &numbers)?;
             let rows = rows.chunks_exact(longest).zip(lanes);
             all.extend(rows.map(|(row, &(_, length))| row[..length as usize].to_vec()));
         }
@@ -713,33 +731,40 @@ impl<D: Device> Lanes<D> {
     /// # Errors
     /// When the host has no memory for it, or a call of the driver fails.
     pub fn fetch(&mut self, lane: u32) -> Result<Machine> {
-        let mut image = vec![0; self.layout.bytes()];
-        self.device.download(self.image_address(lane), &mut image)?;
         self.choose(&[lane])?;
-        let mut failed = Ok(());
+        let parts = self.occupied()?;
+        let at = self.image_address(lane);
         let (pool, layout) = (Arc::clone(&self.pool), self.layout);
-        let machine = Machine::rebuild(&pool, &layout, &image, |pages| {
-            let mut bytes = vec![0; pages.len() * PAGE_SIZE];
-            for (pages, bytes) in
-                pages.chunks(GATHER as usize).zip(bytes.chunks_mut(GATHER as usize * PAGE_SIZE))
-            {
-                if failed.is_ok() {
-                    failed = self.gather(pages, bytes);
-                }
+        let device = &self.device;
+        let fill = |image: &mut [u8]| {
+            for part in parts {
+                let (start, end) = (part.start, part.end.min(image.len()));
+                device.download(at + start as u64, &mut image[start..end])?;
             }
-            bytes
-        });
-        failed?;
-        Ok(machine?)
+            Ok(())
+        };
+        // The record is sent again for each group of pages.
+        let (record, batch) = (&mut self.record, self.batch);
+        let gather = |pages: &[u32]| -> Result<Vec<u8>> {
+            let mut bytes = vec![0; pages.len() * PAGE_SIZE];
+            let groups = bytes.chunks_mut(GATHER as usize * PAGE_SIZE);
+            for (pages, bytes) in pages.chunks(GATHER as usize).zip(groups) {
+                gather(device, record, batch, pages, bytes)?;
+            }
+            Ok(bytes)
+        };
+        Machine::rebuild(&pool, &layout, fill, gather)
     }
 
-    fn gather(&mut self, pages: &[u32], to: &mut [u8]) -> Result<()> {
-        let list: Vec<u8> = pages.iter().flat_map(|page| page.to_le_bytes()).collect();
-        self.device.upload(self.record.gather.addr() as u64, &list)?;
-        self.record.gather_count = pages.len() as u32;
-        self.send()?;
-        self.launch("ncpu_gather", pages.len() as u32 * WARP)?;
-        Ok(self.device.download(self.record.gathered.addr() as u64, to)?)
+    /// The parts of the chosen lane's image that are not all zero.
+    fn occupied(&self) -> Result<Vec<Range<usize>>> {
+        let at = self.record.occupied.addr() as u64;
+        let pages = image_pages(&self.layout);
+        let mut marks = vec![0; 4 * pages as usize];
+        self.device.fill(at, 0, marks.len() as u64)?;
+        self.launch("ncpu_scan", pages * WARP)?;
+        self.device.download(at, &mut marks)?;
+        Ok(used_parts(marks.chunks(4).map(|mark| mark != [0; 4])))
     }
 }
 
@@ -751,6 +776,37 @@ impl<D: Device> Drop for Lanes<D> {
     }
 }
 
+/// Fetches pages of the chosen lane, whose record is at `batch`.
+fn gather<D: Device>(
+    device: &D,
+    record: &mut Batch,
+    batch: u64,
+    pages: &[u32],
+    to: &mut [u8],
+) -> Result<()> {
+    let list: Vec<u8> = pages.iter().flat_map(|page| page.to_le_bytes()).collect();
+    device.upload(record.gather.addr() as u64, &list)?;
+    record.gather_count = pages.len() as u32;
+    device.upload(batch, record.bytes())?;
+    // SAFETY: the entry point takes the batch, whose parts are there.
+    unsafe { device.launch("ncpu_gather", pages.len() as u32 * WARP, BLOCK, batch)? };
+    Ok(device.download(record.gathered.addr() as u64, to)?)
+}
+
+/// The bytes of the 4 KiB that are in use, in parts that are far enough from each other to be copied by
+/// themselves.
+fn used_parts(are_used: impl Iterator<Item = bool>) -> Vec<Range<usize>> {
+    let mut parts: Vec<Range<usize>> = Vec::new();
+    for (page, _) in are_used.enumerate().filter(|&(_, is_used)| is_used) {
+        let (start, end) = (page * PAGE_SIZE, (page + 1) * PAGE_SIZE);
+        match parts.last_mut() {
+            Some(last) if start - last.end <= COPIED_ALONG => last.end = end,
+            _ => parts.push(start..end),
+        }
+    }
+    parts
+}
+
 /// A machine's image with its frames numbered from 1, and these frames, with frame 0 first.
 struct Flat {
     image: Vec<u8>,
@@ -759,7 +815,12 @@ struct Flat {
 
 impl Flat {
     fn of(machine: &mut Machine) -> Flat {
-        let mut image = machine.image().to_vec();
+        let mut image = vec![0; machine.image().len()];
+        for (to, from) in image.chunks_mut(PAGE_SIZE).zip(machine.image().chunks(PAGE_SIZE)) {
+            if !is_zero(from) {
+                to.copy_from_slice(from);
+            }
+        }
         let layout = *machine.layout();
         let mut frames = vec![0; PAGE_SIZE];
         machine.with_kernel(|kernel| {

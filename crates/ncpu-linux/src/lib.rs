@@ -48,7 +48,7 @@ pub mod vfs;
 mod wait;
 
 pub use abi::errno::Errno;
-pub use hash::StateHasher;
+pub use hash::{StateHasher, is_zero};
 pub use image::{Kernel, Layout, Limits};
 pub use kernel::{LONGEST_LINE, Slice, Stop};
 pub use wait::{Block, Channel, SysResult};

@@ -20,9 +20,9 @@ use ncpu_engine::batch::{
     BatchEngine, BatchError, Case, CaseError, DeviceFigures, Finished, Rules, SLICE, Sink, Summary,
     Template, guarded,
 };
-use ncpu_gpu_kernel::Lane;
 use ncpu_gpu_kernel::batch::{WARP, stop};
 use ncpu_gpu_kernel::packed::PackedNetworks;
+use ncpu_gpu_kernel::{Given, Lane};
 use ncpu_neural_alu::Tallies;
 pub use plan::plan_batch;
 use running::{Running, Waves, outcome};
@@ -33,6 +33,8 @@ use std::time::Instant;
 
 /// Bytes of input that a wave has, unless a single case has more.
 const WAVE_BYTES: usize = 64 << 20;
+/// What the addresses of inputs are multiples of.
+const INPUT_ALIGNMENT: u64 = 8;
 /// Most machines of a wave that are made on the host: it takes a millisecond each, for which the other
 /// lanes wait.
 const WAVE_OWN: usize = 32;
@@ -290,7 +292,13 @@ impl<D: Device> Work<'_, '_, '_, D> {
             return Ok(());
         }
         let lanes = &mut self.engine.lanes;
-        let input: Vec<u8> = wave.iter().flat_map(|start| &start.case.input).copied().collect();
+        let length = |case: &Case| (case.input.len() as u64).next_multiple_of(INPUT_ALIGNMENT);
+        let total: u64 = wave.iter().map(|start| length(&start.case)).sum();
+        let mut input = Vec::with_capacity(total as usize);
+        for Start { case, .. } in &wave {
+            input.extend_from_slice(&case.input);
+            input.resize(input.len().next_multiple_of(INPUT_ALIGNMENT as usize), 0);
+        }
         let number = match self.waves.add(lanes.device(), &input, wave.len()) {
             Ok(number) => number,
             Err(CudaError::OutOfMemory { .. }) => return self.launch_less(wave),
@@ -299,23 +307,17 @@ impl<D: Device> Work<'_, '_, '_, D> {
         let mut input = self.waves.address(number);
         let numbers: Vec<u32> = wave.iter().map(|start| start.lane).collect();
         let limit = self.engine.rules.fuel.unwrap_or(u64::MAX);
-        let records: Vec<Lane> = wave
+        let record = Lane { limit, stride: SLICE, input_ends: 1, ..Lane::default() };
+        let given: Vec<Given> = wave
             .iter()
             .map(|start| {
                 let input_length = start.case.input.len() as u64;
-                let record = Lane {
-                    limit,
-                    stride: SLICE,
-                    input,
-                    input_length,
-                    input_ends: 1,
-                    ..Lane::default()
-                };
-                input += input_length;
-                record
+                let given = Given { input, input_length };
+                input += input_length.next_multiple_of(INPUT_ALIGNMENT);
+                given
             })
             .collect();
-        lanes.fork(&numbers, &records)?;
+        lanes.fork(&numbers, &record, &given)?;
         let deadline = self.engine.rules.timeout.map(|timeout| Instant::now() + timeout);
         for Start { lane, case, image } in wave.drain(..) {
             if let Some(image) = &image {
