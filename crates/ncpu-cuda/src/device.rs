@@ -1,6 +1,6 @@
 //! What an engine needs of something that runs many threads.
 
-use crate::Result;
+use crate::{Result, Timings};
 
 /// How many of the latest marks can still be asked about.
 pub const MARKS_KEPT: u64 = 64;
@@ -18,6 +18,11 @@ pub struct Mark(pub u64);
 pub trait Device {
     /// Name, abilities and driver in one line, for reports.
     fn describe(&self) -> String;
+
+    /// How long opening it took, if it had to be opened.
+    fn opening(&self) -> Option<Timings> {
+        None
+    }
 
     /// How many multiprocessors run threads.
     fn processors(&self) -> u32;

@@ -6,11 +6,11 @@
 use anyhow::{Context, Result, ensure};
 use ncpu_cuda::Device;
 use ncpu_engine::{Boot, Machine, Pool, Program, boot};
-use ncpu_gpu::{Emulation, Lanes, Plan};
+use ncpu_gpu::{Emulation, Lanes, Plan, Purpose};
 use ncpu_gpu_kernel::{Given, Lane};
 use ncpu_linux::Limits;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Repetitions, of which the median counts.
 const RUNS: usize = 5;
@@ -38,24 +38,12 @@ fn main() -> Result<()> {
         _ => anyhow::bail!("usage: forking PROGRAM MACHINES [--emulated]"),
     };
     if arguments.iter().any(|word| word == "--emulated") {
-        return measure(Emulation::default(), program, machines, Duration::ZERO, "");
+        return measure(Emulation::default(), program, machines);
     }
-    // Once to fill the cache of compiled modules.
-    drop(ncpu_gpu::open()?);
-    let start = Instant::now();
-    let cuda = ncpu_gpu::open()?;
-    let opened = start.elapsed();
-    let opening = format!("{:?}", cuda.timings());
-    measure(cuda, program, machines, opened, &opening)
+    measure(ncpu_gpu::open(Purpose::Many)?, program, machines)
 }
 
-fn measure<D: Device>(
-    device: D,
-    program: &Path,
-    machines: u32,
-    opened: Duration,
-    opening: &str,
-) -> Result<()> {
+fn measure<D: Device>(device: D, program: &Path, machines: u32) -> Result<()> {
     let root = ncpu_image::builtin_with(&[(Path::new("/bin/program"), program)])?;
     let pool = Pool::new(root, LIMITS.pages)?;
     let mut template = Machine::new(&pool, LIMITS)?;
@@ -76,12 +64,7 @@ fn measure<D: Device>(
     let input = b"1 1000000 alike\n";
     let at = lanes.device().alloc(input.len() as u64)?;
     lanes.device().upload(at, input)?;
-    let record = Lane {
-        limit: u64::MAX,
-        stride: 10_000_000,
-        input_ends: 1,
-        ..Lane::default()
-    };
+    let record = Lane { limit: u64::MAX, stride: 10_000_000, input_ends: 1, ..Lane::default() };
     let all: Vec<u32> = (0..machines).collect();
     let given = vec![Given { input: at, input_length: input.len() as u64 }; machines as usize];
     let (mut forks, mut resets, mut dirty) = (Vec::new(), Vec::new(), 0);
@@ -101,11 +84,10 @@ fn measure<D: Device>(
     };
     println!(
         "{{\"machines\":{machines},\"fork_seconds\":{},\"dirty_pages\":{dirty},\"reset_seconds\":{},\
-         \"image_bytes\":{},\"open_seconds\":{},\"opening\":{opening:?}}}",
+         \"image_bytes\":{}}}",
         middle(forks)?,
         middle(resets)?,
         template.layout().bytes(),
-        opened.as_secs_f64(),
     );
     Ok(())
 }

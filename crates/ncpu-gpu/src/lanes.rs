@@ -3,8 +3,8 @@
 #![allow(unsafe_code)]
 
 use crate::error::{GpuError, Result};
-use ncpu_cuda::{Device, Mark};
-use ncpu_engine::batch::DeviceFigures;
+use ncpu_cuda::{Device, Mark, Timings};
+use ncpu_engine::batch::{DeviceFigures, ModuleOpening, Opening};
 use ncpu_engine::{Machine, Pool};
 use ncpu_gpu_kernel::batch::{LIFTS, WARP, state};
 use ncpu_gpu_kernel::packed::PackedNetworks;
@@ -20,7 +20,7 @@ use std::ops::Range;
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Threads of a block: whole warps.
 const BLOCK: u32 = 128;
@@ -179,6 +179,9 @@ pub struct Lanes<D: Device> {
     /// Rounds launched, and what they took.
     rounds: u64,
     spent: Spent,
+    /// What making and fetching machines took.
+    memory: Duration,
+    fetching: Duration,
     /// Whether any lane is to be executed exactly.
     exact: bool,
     dirty: bool,
@@ -203,6 +206,7 @@ impl<D: Device> Lanes<D> {
     /// # Errors
     /// When there is not enough memory, or a call of the driver fails.
     pub fn new(device: D, template: &mut Machine, plan: &Plan) -> Result<Lanes<D>> {
+        let start = Instant::now();
         let layout = *template.layout();
         let pool = Arc::clone(template.pool());
         let own = Flat::of(template);
@@ -232,6 +236,8 @@ impl<D: Device> Lanes<D> {
             staged: 0,
             rounds: 0,
             spent: Spent::default(),
+            memory: Duration::ZERO,
+            fetching: Duration::ZERO,
             exact: false,
             dirty: true,
             device,
@@ -301,6 +307,8 @@ impl<D: Device> Lanes<D> {
         // Caches are invalid until they are flushed.
         this.send()?;
         this.launch("ncpu_lift_forget", lanes)?;
+        this.device.synchronize()?;
+        this.memory = start.elapsed();
         Ok(this)
     }
 
@@ -377,6 +385,7 @@ impl<D: Device> Lanes<D> {
         let Spent { executing, serving, lifting } = self.spent;
         DeviceFigures {
             device: self.device.describe(),
+            opening: opening(self.device.opening(), self.memory, self.fetching),
             rounds: self.rounds,
             executing_seconds: executing.as_secs_f64(),
             serving_seconds: serving.as_secs_f64(),
@@ -731,6 +740,7 @@ impl<D: Device> Lanes<D> {
     /// # Errors
     /// When the host has no memory for it, or a call of the driver fails.
     pub fn fetch(&mut self, lane: u32) -> Result<Machine> {
+        let start = Instant::now();
         self.choose(&[lane])?;
         let parts = self.occupied()?;
         let at = self.image_address(lane);
@@ -753,7 +763,9 @@ impl<D: Device> Lanes<D> {
             }
             Ok(bytes)
         };
-        Machine::rebuild(&pool, &layout, fill, gather)
+        let machine = Machine::rebuild(&pool, &layout, fill, gather);
+        self.fetching += start.elapsed();
+        machine
     }
 
     /// The parts of the chosen lane's image that are not all zero.
@@ -773,6 +785,30 @@ impl<D: Device> Drop for Lanes<D> {
         for &address in &self.allocations {
             self.device.free(address);
         }
+    }
+}
+
+fn opening(timings: Option<Timings>, memory: Duration, fetching: Duration) -> Opening {
+    let timings = timings.unwrap_or_default();
+    let ms = |time: Duration| time.as_secs_f64() * 1e3;
+    let modules = timings.modules.iter().map(|module| ModuleOpening {
+        name: module.module,
+        cached: module.cached,
+        obtain_ms: ms(module.obtain),
+        load_ms: ms(module.load),
+        bytes: module.bytes,
+    });
+    Opening {
+        library_ms: ms(timings.library),
+        init_ms: ms(timings.init),
+        card_ms: ms(timings.card),
+        context_ms: ms(timings.context),
+        stack_ms: ms(timings.stack),
+        load_ms: ms(timings.load),
+        modules: modules.collect(),
+        open_ms: ms(timings.total),
+        memory_ms: ms(memory),
+        fetch_ms: ms(fetching),
     }
 }
 

@@ -40,6 +40,7 @@ const MOST_TOLD: u64 = 10;
 
 /// Runs a batch and returns the status to end with.
 pub(crate) fn batch(arguments: &BatchArguments) -> anyhow::Result<u8> {
+    let opening = engine::begin(&arguments.execution)?;
     let (root, program, origin) = match &arguments.snapshot {
         Some(path) => {
             let (program, rest) = match &arguments.command[..] {
@@ -80,6 +81,7 @@ pub(crate) fn batch(arguments: &BatchArguments) -> anyhow::Result<u8> {
         networks,
         lanes: arguments.lanes,
         machines: source.count(),
+        opening,
     };
     let mut engine = match engine::start(root, &origin, rules, choice)? {
         Ok(engine) => engine,
@@ -142,6 +144,8 @@ pub(crate) fn batch(arguments: &BatchArguments) -> anyhow::Result<u8> {
     if let Some(format) = arguments.report.format {
         report::write(&report, format, arguments.report.file.as_deref())?;
     }
+    // The end of the process gives back in one go what a GPU has.
+    std::mem::forget(engine);
     let all = tally.and(&earlier.tally);
     Ok(match signal {
         Some(signal) => status::SIGNAL + signal,
