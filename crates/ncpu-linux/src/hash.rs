@@ -1,20 +1,11 @@
 //! The state hash: one number for everything that a machine is.
 
-use crate::Layout;
+use crate::{Layout, is_zero};
 use core::hash::Hasher;
 use ncpu_machine::mem::Mem;
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 const BLOCK: usize = 4096;
-
-/// Whether all bytes are zero.
-pub fn is_zero(bytes: &[u8]) -> bool {
-    // SAFETY: every bit pattern is an integer.
-    let (head, words, tail) = unsafe { bytes.align_to::<u64>() };
-    // A group at a time: a loop that may end with each word takes many times as long.
-    let is_group_zero = |group: &[u64]| group.iter().fold(0, |all, word| all | word) == 0;
-    head.iter().chain(tail).all(|&byte| byte == 0) && words.chunks(64).all(is_group_zero)
-}
 
 /// A 128-bit hash of a machine's whole state: every table and every page of memory. Frame numbers, which
 /// depend on who else shares the pool, do not count; the bytes in the frames do.
