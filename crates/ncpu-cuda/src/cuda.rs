@@ -19,7 +19,7 @@ use crate::cache::{Cache, Key};
 use crate::device::{Device, MARKS_KEPT, Mark};
 use crate::driver::{Driver, version};
 use crate::ptx::target;
-use crate::staging::{HALF, Staging};
+use crate::staging::{Bulk, HALF, Staging};
 use crate::{CudaError, Failure, Ptx, Result, link};
 
 /// Results by which the driver tells that a kernel went wrong (`cuda.h`, `cudaError_enum`): assertion,
@@ -230,6 +230,7 @@ pub struct Cuda {
     /// is not the card's could name anything.
     allocations: Mutex<BTreeMap<u64, u64>>,
     staging: Mutex<Option<Handle<Staging>>>,
+    bulk: Mutex<Option<Handle<Bulk>>>,
     marks: Mutex<Marks>,
 }
 
@@ -294,6 +295,7 @@ impl Cuda {
             launched: Mutex::new("(none)"),
             allocations: Mutex::default(),
             staging: Mutex::default(),
+            bulk: Mutex::default(),
             marks: Mutex::default(),
         })
     }
@@ -427,6 +429,12 @@ impl Device for Cuda {
     }
 
     fn alloc(&self, bytes: u64) -> Result<u64> {
+        let address = self.reserve(bytes)?;
+        self.fill(address, 0, bytes.max(1))?;
+        Ok(address)
+    }
+
+    fn reserve(&self, bytes: u64) -> Result<u64> {
         let driver = self.enter()?;
         // The driver refuses to allocate nothing.
         let length = bytes.max(1);
@@ -442,7 +450,6 @@ impl Device for Cuda {
             }
         })?;
         lock(&self.allocations).insert(address, length);
-        self.fill(address, 0, length)?;
         Ok(address)
     }
 
@@ -460,6 +467,30 @@ impl Device for Cuda {
         let stream = self.stream.0;
         // SAFETY: the range was checked, and the context entered.
         self.with_staging(|staging, driver| unsafe { staging.upload(driver, stream, to, bytes) })
+    }
+
+    fn upload_parts(&self, to: u64, parts: &[&[u8]], alignment: u64) -> Result<()> {
+        let mut total = 0;
+        let places = parts.iter().map(|&part| {
+            let at = total;
+            total += part.len().next_multiple_of(alignment as usize);
+            (at, part)
+        });
+        let places: Vec<_> = places.collect();
+        let length = places.last().map_or(0, |(at, part)| at + part.len());
+        self.check_allocated(to, length as u64)?;
+        let driver = self.enter()?;
+        let mut guard = lock(&self.bulk);
+        let bulk = match &mut *guard {
+            Some(bulk) => bulk,
+            none => {
+                let flags =
+                    self.waiting.event_flags() | CUevent_flags::CU_EVENT_DISABLE_TIMING as u32;
+                none.insert(Handle(Bulk::new(driver, flags).map_err(|f| self.error(f))?))
+            }
+        };
+        // SAFETY: the range was checked, and the context entered.
+        unsafe { bulk.0.upload(driver, to, &places, length) }.map_err(|failure| self.error(failure))
     }
 
     fn download(&self, from: u64, bytes: &mut [u8]) -> Result<()> {

@@ -159,6 +159,13 @@ pub struct Spent {
     pub lifting: Duration,
 }
 
+/// A round on its way.
+pub(crate) struct Begun {
+    start: Mark,
+    executed: Mark,
+    served: Mark,
+}
+
 /// Machines of one template in the memory of a device.
 pub struct Lanes<D: Device> {
     device: D,
@@ -451,6 +458,15 @@ impl<D: Device> Lanes<D> {
     /// # Errors
     /// When a call of the driver fails.
     pub fn round(&mut self, slice: u32) -> Result<(Round, Spent)> {
+        let begun = self.begin(slice)?;
+        self.finish(&begun)
+    }
+
+    /// The first half of [`Lanes::round`]: the device has been told what to do.
+    ///
+    /// # Errors
+    /// When a call of the driver fails.
+    pub(crate) fn begin(&mut self, slice: u32) -> Result<Begun> {
         if self.record.slice != slice || self.dirty {
             self.record.slice = slice;
             self.send()?;
@@ -463,6 +479,16 @@ impl<D: Device> Lanes<D> {
         let servers = self.lanes.min(SERVING * self.device.processors());
         self.launch("ncpu_serve", servers * WARP)?;
         let served = self.device.mark()?;
+        Ok(Begun { start, executed, served })
+    }
+
+    /// The second half: it has done it.
+    ///
+    /// # Errors
+    /// When a call of the driver fails.
+    pub(crate) fn finish(&mut self, begun: &Begun) -> Result<(Round, Spent)> {
+        let Begun { start, executed, served } = *begun;
+        let at = self.record.round.addr() as u64;
         let mut round = Round::default();
         self.device.download(at, round.bytes_mut())?;
         self.rounds += 1;
