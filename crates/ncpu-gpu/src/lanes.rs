@@ -580,27 +580,27 @@ impl<D: Device> Lanes<D> {
         Ok(bytes.chunks_exact(BYTES).map(record).collect())
     }
 
-    /// What is in some lanes' rooms for output, whose lengths are given.
+    /// Shows what is in some lanes' rooms for output, whose lengths are given: each with its place in the
+    /// list.
     ///
     /// # Errors
     /// When a call of the driver fails.
-    pub fn outputs(&self, lanes: &[(u32, u64)]) -> Result<Vec<Vec<u8>>> {
-        let mut all = Vec::with_capacity(lanes.len());
-        for lanes in lanes.chunks(OUTPUTS) {
+    pub fn outputs(&self, lanes: &[(u32, u64)], mut show: impl FnMut(usize, &[u8])) -> Result<()> {
+        for (group, lanes) in lanes.chunks(OUTPUTS).enumerate() {
             let longest = lanes.iter().map(|&(_, length)| length).max();
             let longest = longest.unwrap_or(0).min(self.record.output_capacity) as usize;
             if longest == 0 {
-                all.resize(all.len() + lanes.len(), Vec::new());
                 continue;
             }
             let numbers: Vec<u32> = lanes.iter().map(|&(lane, _)| lane).collect();
             let output = self.record.output.addr() as u64;
             let pitch = self.record.output_capacity as usize;
             let rows = self.rows(output, pitch, longest, &numbers)?;
-            let rows = rows.chunks_exact(longest).zip(lanes);
-            all.extend(rows.map(|(row, &(_, length))| row[..length as usize].to_vec()));
+            for (at, (row, &(_, length))) in rows.chunks_exact(longest).zip(lanes).enumerate() {
+                show(group * OUTPUTS + at, &row[..length as usize]);
+            }
         }
-        Ok(all)
+        Ok(())
     }
 
     /// The first `width` bytes of each of these lanes' parts of a table, where they are `pitch` bytes
@@ -618,6 +618,9 @@ impl<D: Device> Lanes<D> {
             let mut bytes = vec![0; rows * width];
             let from = table + u64::from(first) * pitch as u64;
             self.device.download_2d(from, pitch, width, rows, &mut bytes)?;
+            if rows == lanes.len() {
+                return Ok(bytes);
+            }
             for &lane in group {
                 let at = (lane - first) as usize * width;
                 all.extend_from_slice(&bytes[at..at + width]);

@@ -427,11 +427,17 @@ impl<D: Device> Work<'_, '_, '_, D> {
         let records = lanes.records(&stopped)?;
         let lengths = stopped.iter().zip(&records);
         let lengths: Vec<_> = lengths.map(|(&lane, record)| (lane, record.output_length)).collect();
-        let outputs = lanes.outputs(&lengths)?;
+        let (running, limit) = (&mut self.running, self.engine.rules.output);
+        lanes.outputs(&lengths, |at, output| {
+            if let Some(running) = &mut running[stopped[at] as usize] {
+                running.take(output, limit);
+            }
+        })?;
         let (mut full, mut ends) = (Vec::new(), Vec::new());
-        for ((&lane, record), output) in stopped.iter().zip(records).zip(outputs) {
-            let Some(running) = &mut self.running[lane as usize] else { continue };
-            running.take(&output, self.engine.rules.output);
+        for (&lane, record) in stopped.iter().zip(records) {
+            if self.running[lane as usize].is_none() {
+                continue;
+            }
             if record.stop == stop::OUTPUT {
                 full.push(lane);
             } else {

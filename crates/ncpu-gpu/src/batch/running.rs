@@ -30,6 +30,9 @@ impl Running {
 
     /// Takes records of output, of which `limit` bytes a stream are kept.
     pub(super) fn take(&mut self, output: &[u8], limit: usize) {
+        if self.stdout.bytes.is_empty() {
+            self.stdout.bytes.reserve(output.len().min(limit));
+        }
         for_each_output(output, |stream, bytes| {
             let captured = if stream == 2 { &mut self.stderr } else { &mut self.stdout };
             captured.append(bytes, limit);
