@@ -19,7 +19,7 @@ use crate::cache::{Cache, Key};
 use crate::device::{Device, MARKS_KEPT, Mark};
 use crate::driver::{Driver, version};
 use crate::ptx::target;
-use crate::staging::{Bulk, HALF, Staging};
+use crate::staging::{Bulk, HALF, Staging, fill};
 use crate::{CudaError, Failure, Ptx, Result, link};
 
 /// Results by which the driver tells that a kernel went wrong (`cuda.h`, `cudaError_enum`): assertion,
@@ -478,6 +478,12 @@ impl Device for Cuda {
         });
         let places: Vec<_> = places.collect();
         let length = places.last().map_or(0, |(at, part)| at + part.len());
+        if length <= HALF {
+            // Page-locking what large uploads go through takes milliseconds.
+            let mut bytes = vec![0; length];
+            fill(&mut bytes, 0, &places);
+            return self.upload(to, &bytes);
+        }
         self.check_allocated(to, length as u64)?;
         let driver = self.enter()?;
         let mut guard = lock(&self.bulk);

@@ -45,8 +45,8 @@ pub trait Device {
     fn upload(&self, to: u64, bytes: &[u8]) -> Result<()>;
 
     /// Copies parts to the device, the first to `to` and each of the others to the next multiple of
-    /// `alignment` behind the one before. They are there when this returns, beside work that was asked for
-    /// before, which must not use that memory. What is between them is of no matter.
+    /// `alignment` behind the one before. They are taken before this returns, and copied beside work that was
+    /// asked for before, which must not use that memory. What is between them is of no matter.
     fn upload_parts(&self, mut to: u64, parts: &[&[u8]], alignment: u64) -> Result<()> {
         for part in parts {
             self.upload(to, part)?;

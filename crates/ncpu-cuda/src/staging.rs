@@ -110,7 +110,7 @@ impl Bulk {
 }
 
 /// Fills the bytes from offset `start` on with what parts have there.
-fn fill(bytes: &mut [u8], start: usize, parts: &[(usize, &[u8])]) {
+pub(crate) fn fill(bytes: &mut [u8], start: usize, parts: &[(usize, &[u8])]) {
     let first = parts.partition_point(|(at, part)| at + part.len() <= start);
     for &(at, part) in &parts[first..] {
         let from = start.saturating_sub(at);

@@ -158,3 +158,24 @@ impl Shared {
         !is_last
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Reading;
+    use crate::batch::cases::Source;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+
+    #[test]
+    fn cases_come_in_order_and_then_nothing() {
+        let source = Source::Range { numbers: 7..20_007, start: 7 };
+        let mut reading = Reading::start(source, Arc::default()).unwrap();
+        let go_on = AtomicBool::new(false);
+        for index in 0..20_000 {
+            let case = reading.next(&go_on).unwrap().unwrap().unwrap();
+            assert_eq!((case.index, case.label), (index, (index + 7).to_string()));
+        }
+        assert!(reading.next(&go_on).unwrap().is_none());
+        assert!(reading.next(&go_on).unwrap().is_none());
+    }
+}
