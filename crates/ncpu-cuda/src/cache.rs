@@ -60,6 +60,11 @@ impl Cache {
         Cache(folder.or_else(users_folder))
     }
 
+    /// Whether there is a file for the module, whole or not.
+    pub(crate) fn has(&self, key: &Key) -> bool {
+        self.0.as_ref().is_some_and(|folder| folder.join(key.file_name()).exists())
+    }
+
     /// The compiled module, if it is there and whole.
     pub(crate) fn load(&self, key: &Key) -> Option<Vec<u8>> {
         let mut bytes = fs::read(self.0.as_ref()?.join(key.file_name())).ok()?;
@@ -134,7 +139,9 @@ mod tests {
     fn a_stored_module_is_found_by_its_key_alone() {
         let (_folder, cache, key) = cache();
         assert_eq!(cache.load(&key), None);
+        assert!(!cache.has(&key));
         cache.store(&key, MODULE);
+        assert!(cache.has(&key));
         assert_eq!(cache.load(&key).as_deref(), Some(MODULE));
         assert_eq!(cache.load(&Key::new("run", &[b"ptx", b"driver 530"])), None);
         assert_eq!(cache.load(&Key::new("run", &[b"ptxd", b"river 525"])), None);

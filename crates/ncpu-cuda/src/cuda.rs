@@ -1,6 +1,6 @@
 //! A GPU: its context, modules, memory and one stream of work.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ffi::{CString, c_char, c_int, c_uint, c_void};
 use std::path::PathBuf;
 use std::ptr::null_mut;
@@ -19,7 +19,7 @@ use crate::cache::{Cache, Key};
 use crate::device::{Device, MARKS_KEPT, Mark};
 use crate::driver::{Driver, version};
 use crate::ptx::target;
-use crate::staging::{HALF, Staging};
+use crate::staging::{Bulk, HALF, Staging, fill};
 use crate::{CudaError, Failure, Ptx, Result, link};
 
 /// Results by which the driver tells that a kernel went wrong (`cuda.h`, `cudaError_enum`): assertion,
@@ -39,6 +39,9 @@ pub struct Options {
     pub stack_bytes: Option<usize>,
     /// How the host waits.
     pub waiting: Waiting,
+    /// Modules that are loaded, in this order, when a kernel is launched that those before do not have.
+    /// What has not been compiled before is loaded at once, so that compiling is side by side.
+    pub later: Vec<Ptx>,
 }
 
 /// How the host waits for the device.
@@ -101,13 +104,19 @@ pub struct KernelUse {
 pub struct Timings {
     /// Loading the driver's library.
     pub library: Duration,
-    /// `cuInit`.
+    /// `cuInit`; little if another card has been opened before.
     pub init: Duration,
+    /// Asking what the card is.
+    pub card: Duration,
     /// Making the context.
     pub context: Duration,
-    /// Modules, side by side.
+    /// Having stacks set aside.
+    pub stack: Duration,
+    /// All modules, side by side.
+    pub load: Duration,
+    /// Each of them. Those that were loaded later follow.
     pub modules: Vec<ModuleTiming>,
-    /// All of it.
+    /// All of it, without what was loaded later.
     pub total: Duration,
 }
 
@@ -118,7 +127,7 @@ pub struct ModuleTiming {
     pub module: &'static str,
     /// Whether it was in the cache.
     pub cached: bool,
-    /// Reading or compiling it.
+    /// Reading it, for the first ones beside making the context, or compiling it.
     pub obtain: Duration,
     /// Loading it onto the card.
     pub load: Duration,
@@ -182,6 +191,14 @@ unsafe impl<T> Send for Handle<T> {}
 // SAFETY: likewise.
 unsafe impl<T> Sync for Handle<T> {}
 
+/// Modules, and what was found in them.
+struct Modules {
+    loaded: Vec<Handle<CUmodule>>,
+    /// What is left of [`Options::later`].
+    later: VecDeque<Ptx>,
+    kernels: HashMap<&'static str, Handle<CUfunction>>,
+}
+
 /// The events of the latest marks, in turn.
 #[derive(Default)]
 struct Marks {
@@ -203,16 +220,17 @@ pub struct Cuda {
     context: Context,
     card: Card,
     waiting: Waiting,
-    timings: Timings,
-    modules: Vec<Handle<CUmodule>>,
+    cache: Cache,
+    timings: Mutex<Timings>,
     stream: Handle<CUstream>,
-    kernels: Mutex<HashMap<&'static str, Handle<CUfunction>>>,
+    modules: Mutex<Modules>,
     /// The kernel that was launched last, which a fault that shows later is put down to.
     launched: Mutex<&'static str>,
     /// Lengths of allocations by address. Where the card can reach the host's memory, an address that
     /// is not the card's could name anything.
     allocations: Mutex<BTreeMap<u64, u64>>,
     staging: Mutex<Option<Handle<Staging>>>,
+    bulk: Mutex<Option<Handle<Bulk>>>,
     marks: Mutex<Marks>,
 }
 
@@ -237,31 +255,47 @@ impl Cuda {
         timings.init = part();
         let device = device(driver, ordinal)?;
         let card = card(driver, device)?;
-        let context = Context::new(driver, device, options.waiting)?;
-        if let Some(bytes) = options.stack_bytes {
-            context.reserve_stack(bytes)?;
-        }
-        let mut stream = null_mut();
-        // SAFETY: it writes one handle.
-        unsafe {
-            driver.stream_create(&mut stream, CUstream_flags::CU_STREAM_NON_BLOCKING as c_uint)?;
-        }
-        timings.context = part();
+        let cuda = driver.cuda_version()?;
+        timings.card = part();
         let cache = Cache::new(options.cache_dir.clone());
-        let (modules, module_timings) = load_all(&context, &card, &cache, modules)?;
-        timings.modules = module_timings;
+        let key = |ptx: &Ptx| key(ptx, &card, cuda);
+        let is_missing = |ptx: &&Ptx| !cache.has(&key(ptx));
+        let now = modules.iter().chain(options.later.iter().filter(is_missing));
+        let now: Vec<Ptx> = now.copied().collect();
+        let loaded = |ptx: &&Ptx| !now.iter().any(|now| now.name == ptx.name);
+        let later = options.later.iter().filter(loaded).copied().collect();
+        let read = &|ptx| Code::read(&cache, key(ptx));
+        let (context, stream, codes) = std::thread::scope(|scope| -> Result<_> {
+            let codes: Vec<_> = now.iter().map(|ptx| scope.spawn(move || read(ptx))).collect();
+            let context = Context::new(driver, device, options.waiting)?;
+            timings.context = part();
+            if let Some(bytes) = options.stack_bytes {
+                context.reserve_stack(bytes)?;
+            }
+            timings.stack = part();
+            let mut stream = null_mut();
+            let flags = CUstream_flags::CU_STREAM_NON_BLOCKING as c_uint;
+            // SAFETY: it writes one handle.
+            unsafe { driver.stream_create(&mut stream, flags)? };
+            let codes: Vec<Code> = codes.into_iter().map(joined).collect();
+            Ok((context, Handle(stream), codes))
+        })?;
+        let loaded = load_all(&context, &card, &cache, &now, codes)?;
+        let (loaded, module_timings) = loaded.into_iter().unzip();
+        (timings.load, timings.modules) = (part(), module_timings);
         timings.total = start.elapsed();
         Ok(Cuda {
             context,
             card,
             waiting: options.waiting,
-            timings,
-            modules,
-            stream: Handle(stream),
-            kernels: Mutex::default(),
+            cache,
+            timings: Mutex::new(timings),
+            stream,
+            modules: Mutex::new(Modules { loaded, later, kernels: HashMap::new() }),
             launched: Mutex::new("(none)"),
             allocations: Mutex::default(),
             staging: Mutex::default(),
+            bulk: Mutex::default(),
             marks: Mutex::default(),
         })
     }
@@ -271,9 +305,9 @@ impl Cuda {
         &self.card
     }
 
-    /// How long opening took.
-    pub fn timings(&self) -> &Timings {
-        &self.timings
+    /// How long opening took, and loading modules since.
+    pub fn timings(&self) -> Timings {
+        lock(&self.timings).clone()
     }
 
     /// What a kernel takes of the card.
@@ -316,20 +350,26 @@ impl Cuda {
     }
 
     fn kernel(&self, entry: &'static str) -> Result<CUfunction> {
-        let mut kernels = lock(&self.kernels);
-        if let Some(kernel) = kernels.get(entry) {
+        let mut modules = lock(&self.modules);
+        if let Some(kernel) = modules.kernels.get(entry) {
             return Ok(kernel.0);
         }
         let driver = self.context.driver;
         let missing = CudaError::NoKernel { entry };
         let Ok(name) = CString::new(entry) else { return Err(missing) };
         let mut kernel = null_mut();
-        let found = self.modules.iter().any(|module| {
+        let mut is_in = |module: &Handle<CUmodule>| {
             // SAFETY: the module is loaded, and the name ends with a zero byte.
             unsafe { driver.module_function(&mut kernel, module.0, name.as_ptr()) }.is_ok()
-        });
-        if !found {
-            return Err(missing);
+        };
+        let mut is_found = modules.loaded.iter().any(&mut is_in);
+        while !is_found {
+            let Some(ptx) = modules.later.pop_front() else { return Err(missing) };
+            let code = Code::read(&self.cache, key(&ptx, &self.card, driver.cuda_version()?));
+            let (module, timing) = load(&self.context, &self.card, &self.cache, &ptx, code)?;
+            lock(&self.timings).modules.push(timing);
+            is_found = is_in(&module);
+            modules.loaded.push(module);
         }
         // Threads keep their state in local and global memory: all that shared memory leaves is cache.
         let carveout = FunctionAttribute::CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT;
@@ -338,7 +378,7 @@ impl Cuda {
             driver.function_set_cache(kernel, CUfunc_cache::CU_FUNC_CACHE_PREFER_L1)?;
             driver.function_set_attribute(kernel, carveout, 0)?;
         }
-        kernels.insert(entry, Handle(kernel));
+        modules.kernels.insert(entry, Handle(kernel));
         Ok(kernel)
     }
 
@@ -363,6 +403,10 @@ impl Cuda {
 }
 
 impl Device for Cuda {
+    fn opening(&self) -> Option<Timings> {
+        Some(self.timings())
+    }
+
     fn describe(&self) -> String {
         let Card { name, capability, multiprocessors, driver, .. } = &self.card;
         let (major, minor) = (capability / 10, capability % 10);
@@ -385,6 +429,12 @@ impl Device for Cuda {
     }
 
     fn alloc(&self, bytes: u64) -> Result<u64> {
+        let address = self.reserve(bytes)?;
+        self.fill(address, 0, bytes.max(1))?;
+        Ok(address)
+    }
+
+    fn reserve(&self, bytes: u64) -> Result<u64> {
         let driver = self.enter()?;
         // The driver refuses to allocate nothing.
         let length = bytes.max(1);
@@ -400,7 +450,6 @@ impl Device for Cuda {
             }
         })?;
         lock(&self.allocations).insert(address, length);
-        self.fill(address, 0, length)?;
         Ok(address)
     }
 
@@ -418,6 +467,36 @@ impl Device for Cuda {
         let stream = self.stream.0;
         // SAFETY: the range was checked, and the context entered.
         self.with_staging(|staging, driver| unsafe { staging.upload(driver, stream, to, bytes) })
+    }
+
+    fn upload_parts(&self, to: u64, parts: &[&[u8]], alignment: u64) -> Result<()> {
+        let mut total = 0;
+        let places = parts.iter().map(|&part| {
+            let at = total;
+            total += part.len().next_multiple_of(alignment as usize);
+            (at, part)
+        });
+        let places: Vec<_> = places.collect();
+        let length = places.last().map_or(0, |(at, part)| at + part.len());
+        if length <= HALF {
+            // Page-locking what large uploads go through takes milliseconds.
+            let mut bytes = vec![0; length];
+            fill(&mut bytes, 0, &places);
+            return self.upload(to, &bytes);
+        }
+        self.check_allocated(to, length as u64)?;
+        let driver = self.enter()?;
+        let mut guard = lock(&self.bulk);
+        let bulk = match &mut *guard {
+            Some(bulk) => bulk,
+            none => {
+                let flags =
+                    self.waiting.event_flags() | CUevent_flags::CU_EVENT_DISABLE_TIMING as u32;
+                none.insert(Handle(Bulk::new(driver, flags).map_err(|f| self.error(f))?))
+            }
+        };
+        // SAFETY: the range was checked, and the context entered.
+        unsafe { bulk.0.upload(driver, to, &places, length) }.map_err(|failure| self.error(failure))
     }
 
     fn download(&self, from: u64, bytes: &mut [u8]) -> Result<()> {
@@ -613,41 +692,56 @@ fn driver_release() -> Option<String> {
     Some(release.trim().to_owned()).filter(|release| !release.is_empty())
 }
 
-type Loaded = (Vec<Handle<CUmodule>>, Vec<ModuleTiming>);
-
-/// Loads modules side by side.
-fn load_all(context: &Context, card: &Card, cache: &Cache, modules: &[Ptx]) -> Result<Loaded> {
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = modules
-            .iter()
-            .map(|module| scope.spawn(move || load(context, card, cache, module)))
-            .collect();
-        let results = threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        results.collect::<Result<Vec<_>>>().map(|loaded| loaded.into_iter().unzip())
-    })
+/// What a module is kept under: all that goes into its compilation.
+fn key(ptx: &Ptx, card: &Card, cuda: u32) -> Key {
+    let numbers = [cuda, card.capability, ptx.max_registers.unwrap_or(u32::MAX), ptx.optimization];
+    let numbers = numbers.map(u32::to_le_bytes);
+    Key::new(ptx.name, &[ptx.text.bytes(), card.driver.as_bytes(), numbers.as_flattened()])
 }
 
-fn load(
+/// Machine code of a module, if the cache has it.
+struct Code {
+    key: Key,
+    kept: Option<Vec<u8>>,
+    took: Duration,
+}
+
+impl Code {
+    fn read(cache: &Cache, key: Key) -> Code {
+        let start = Instant::now();
+        let kept = cache.load(&key);
+        Code { key, kept, took: start.elapsed() }
+    }
+}
+
+type Loaded = (Handle<CUmodule>, ModuleTiming);
+
+fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// Loads modules side by side.
+fn load_all(
     context: &Context,
     card: &Card,
     cache: &Cache,
-    ptx: &Ptx,
-) -> Result<(Handle<CUmodule>, ModuleTiming)> {
+    modules: &[Ptx],
+    codes: Vec<Code>,
+) -> Result<Vec<Loaded>> {
+    std::thread::scope(|scope| {
+        let modules = modules.iter().zip(codes);
+        let threads: Vec<_> = modules
+            .map(|(ptx, code)| scope.spawn(move || load(context, card, cache, ptx, code)))
+            .collect();
+        threads.into_iter().map(joined).collect()
+    })
+}
+
+fn load(context: &Context, card: &Card, cache: &Cache, ptx: &Ptx, code: Code) -> Result<Loaded> {
     let driver = context.driver;
     context.enter()?;
+    let Code { key, kept, took } = code;
     let start = Instant::now();
-    let numbers = [
-        driver.cuda_version()?,
-        card.capability,
-        ptx.max_registers.unwrap_or(u32::MAX),
-        ptx.optimization,
-    ];
-    let numbers = numbers.map(u32::to_le_bytes);
-    let key =
-        Key::new(ptx.name, &[ptx.text.bytes(), card.driver.as_bytes(), numbers.as_flattened()]);
-    let kept = cache.load(&key);
     let cached = kept.is_some();
     let code = match kept {
         Some(code) => code,
@@ -662,7 +756,7 @@ fn load(
             code
         }
     };
-    let obtain = start.elapsed();
+    let obtain = took + start.elapsed();
     let start = Instant::now();
     let mut module = null_mut();
     // SAFETY: the code is what the driver's compiler made, whole.

@@ -1,6 +1,6 @@
 //! What an engine needs of something that runs many threads.
 
-use crate::Result;
+use crate::{Result, Timings};
 
 /// How many of the latest marks can still be asked about.
 pub const MARKS_KEPT: u64 = 64;
@@ -19,6 +19,11 @@ pub trait Device {
     /// Name, abilities and driver in one line, for reports.
     fn describe(&self) -> String;
 
+    /// How long opening it took, if it had to be opened.
+    fn opening(&self) -> Option<Timings> {
+        None
+    }
+
     /// How many multiprocessors run threads.
     fn processors(&self) -> u32;
 
@@ -28,11 +33,27 @@ pub trait Device {
     /// Allocates zero-filled memory and gives its address, aligned to 256 bytes.
     fn alloc(&self, bytes: u64) -> Result<u64>;
 
+    /// As [`Device::alloc`], but what the memory holds is of no matter.
+    fn reserve(&self, bytes: u64) -> Result<u64> {
+        self.alloc(bytes)
+    }
+
     /// Frees an allocation by its address, when the work before has ended. Anything else is ignored.
     fn free(&self, address: u64);
 
     /// Copies bytes to the device. They are taken before this returns.
     fn upload(&self, to: u64, bytes: &[u8]) -> Result<()>;
+
+    /// Copies parts to the device, the first to `to` and each of the others to the next multiple of
+    /// `alignment` behind the one before. They are taken before this returns, and copied beside work that was
+    /// asked for before, which must not use that memory. What is between them is of no matter.
+    fn upload_parts(&self, mut to: u64, parts: &[&[u8]], alignment: u64) -> Result<()> {
+        for part in parts {
+            self.upload(to, part)?;
+            to += (part.len() as u64).next_multiple_of(alignment);
+        }
+        Ok(())
+    }
 
     /// Waits for the work so far and copies bytes from the device.
     fn download(&self, from: u64, bytes: &mut [u8]) -> Result<()>;

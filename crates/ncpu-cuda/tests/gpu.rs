@@ -105,6 +105,43 @@ fn small_uploads_arrive_in_order_and_rows_without_gaps() {
 
 #[test]
 #[ignore = "needs an NVIDIA GPU"]
+fn parts_arrive_at_multiples_of_the_alignment() {
+    let gpu = open();
+    let sent = words(12_000_000);
+    // Through the page-locked memory of small copies, and several times round that of large ones.
+    for parts in [vec![&sent[..3], &sent[..0], &sent[7..30]], sent.chunks(77_777).collect()] {
+        let room = |part: &&[u8]| part.len().next_multiple_of(16);
+        let length = parts.iter().map(room).sum::<usize>();
+        let data = gpu.reserve(length as u64).unwrap();
+        gpu.upload_parts(data, &parts, 16).unwrap();
+        let mut received = vec![0; length];
+        gpu.download(data, &mut received).unwrap();
+        let mut at = 0;
+        for (index, part) in parts.iter().enumerate() {
+            assert!(received[at..].starts_with(part), "part {index}");
+            at += room(part);
+        }
+        gpu.free(data);
+    }
+}
+
+#[test]
+#[ignore = "needs an NVIDIA GPU"]
+fn a_module_for_later_is_loaded_when_a_kernel_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache_dir = Some(folder.path().to_owned());
+    let options = Options { cache_dir, later: vec![ptx(PTX)], ..Options::default() };
+    let first = Cuda::open(0, &[], &options).unwrap();
+    assert!(!first.timings().modules[0].cached, "it had to be compiled");
+    let second = Cuda::open(0, &[], &options).unwrap();
+    assert!(second.timings().modules.is_empty());
+    assert!(second.kernel_use("add_one").unwrap().registers > 0);
+    assert!(second.timings().modules[0].cached);
+    assert!(second.kernel_use("absent").is_err());
+}
+
+#[test]
+#[ignore = "needs an NVIDIA GPU"]
 fn a_second_start_takes_modules_from_the_cache() {
     let folder = tempfile::tempdir().unwrap();
     let options = Options { cache_dir: Some(folder.path().to_owned()), ..Options::default() };

@@ -4,7 +4,7 @@
 
 use memmap2::{MmapMut, MmapOptions};
 use ncpu_image::RootImage;
-use ncpu_linux::{Errno, Kernel, Layout, Limits, exec, file, process, vfs};
+use ncpu_linux::{Errno, Kernel, Layout, Limits, exec, file, is_zero, process, vfs};
 use ncpu_machine::code::{CodeCache, CodeStore, DirectoryEntry, Lookup};
 use ncpu_machine::mem::{Mem, Tlb};
 use ncpu_machine::{FramePool, LaneWords, PAGE_SIZE, PoolState, Ppn};
@@ -16,6 +16,9 @@ use std::sync::atomic::AtomicU32;
 const CODE_UOPS: usize = 4 << 20;
 /// Entries of the directory of lifted pages.
 const CODE_DIRECTORY: usize = 1 << 13;
+/// Bytes from which on a table is put into large pages.
+#[cfg(target_os = "linux")]
+const LARGE: usize = 16 << 20;
 
 /// The first program of a machine.
 #[derive(Clone, Debug, Default)]
@@ -161,6 +164,18 @@ fn reserve(bytes: usize) -> Result<MmapMut, BootError> {
         .map_err(|source| BootError::Memory { bytes, source })
 }
 
+/// Memory that is read from end to end though little of it is ever written.
+fn reserve_table(bytes: usize) -> Result<MmapMut, BootError> {
+    let memory = reserve(bytes)?;
+    // A fault for every 4 KiB that was never written takes longer than to read them. Hosts without
+    // large pages go on with small ones.
+    #[cfg(target_os = "linux")]
+    if bytes >= LARGE {
+        _ = memory.advise(memmap2::Advice::HugePage);
+    }
+    Ok(memory)
+}
+
 impl Machine {
     /// An empty machine.
     ///
@@ -171,7 +186,7 @@ impl Machine {
         Ok(Machine {
             limits,
             layout,
-            image: reserve(layout.bytes())?,
+            image: reserve_table(layout.bytes())?,
             pool: Arc::clone(pool),
             tlb: reserve(Tlb::words(false) * size_of::<u64>())?,
             lookup: reserve(Lookup::words(false) * size_of::<u64>())?,
@@ -187,7 +202,7 @@ impl Machine {
     pub fn fork(&mut self) -> Result<Machine, BootError> {
         let mut copy = Machine::new(&self.pool, self.limits)?;
         for (to, from) in copy.image.chunks_mut(PAGE_SIZE).zip(self.image.chunks(PAGE_SIZE)) {
-            if from.iter().any(|&byte| byte != 0) {
+            if !is_zero(from) {
                 to.copy_from_slice(from);
             }
         }
@@ -195,28 +210,33 @@ impl Machine {
         Ok(copy)
     }
 
-    /// A machine from the bytes of an image of the same layout, whose frame numbers are of another pool.
-    /// `bytes` gives the bytes of the physical pages that are in use, one page after the other.
+    /// A machine from an image of the same layout, whose frame numbers are of another pool. `fill` puts
+    /// it into zeroed memory; `bytes` gives the bytes of the physical pages that are in use, one page
+    /// after the other.
     ///
     /// # Errors
-    /// When the host cannot reserve the memory, or the pool is used up.
-    pub fn rebuild(
+    /// When the host cannot reserve the memory, or the pool is used up; and those of both functions.
+    pub fn rebuild<E: From<BootError>>(
         pool: &Arc<Pool>,
         layout: &Layout,
-        image: &[u8],
-        bytes: impl FnOnce(&[u32]) -> Vec<u8>,
-    ) -> Result<Machine, BootError> {
+        fill: impl FnOnce(&mut [u8]) -> Result<(), E>,
+        bytes: impl FnOnce(&[u32]) -> Result<Vec<u8>, E>,
+    ) -> Result<Machine, E> {
         let mut machine = Machine::new(pool, layout.limits())?;
-        machine.image.copy_from_slice(image);
+        if let Err(error) = fill(&mut machine.image) {
+            // What is there of it leads to frames that are not the pool's.
+            machine.image.fill(0);
+            return Err(error);
+        }
         let mut used = Vec::new();
         machine.with_kernel(|kernel| kernel.mem.unback(|page| used.push(page.0)));
-        let bytes = bytes(&used);
+        let bytes = bytes(&used)?;
         let complete = machine.with_kernel(|kernel| {
             used.iter()
                 .zip(bytes.as_chunks::<PAGE_SIZE>().0)
                 .all(|(&page, bytes)| kernel.mem.restore_page(Ppn(page), bytes))
         });
-        if complete { Ok(machine) } else { Err(BootError::Setup(Errno::ENOMEM)) }
+        if complete { Ok(machine) } else { Err(BootError::Setup(Errno::ENOMEM).into()) }
     }
 
     /// Lends the machine as a kernel view, with empty caches.

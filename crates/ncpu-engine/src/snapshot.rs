@@ -105,7 +105,7 @@ pub fn save(machine: &mut Machine, to: impl Write) -> Result<(), SnapshotError> 
         let mut copy = [0; PAGE_SIZE];
         copy[..block.len()].copy_from_slice(block);
         forget_frames(&mut copy, index * PAGE_SIZE, &frames);
-        if copy.iter().any(|&byte| byte != 0) {
+        if !ncpu_linux::is_zero(&copy) {
             out.write_all(&(index as u32).to_le_bytes())?;
             out.write_all(&copy)?;
         }

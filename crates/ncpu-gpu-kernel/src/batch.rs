@@ -93,9 +93,9 @@ pub struct Lane {
     pub skip: u64,
     /// Host: size of the terminal to be set: rows, columns from bit 16, and bit 32; 0 for no change.
     pub window: u64,
-    /// Host: address of the lane's standard input.
+    /// Address of the lane's standard input, as it was given.
     pub input: u64,
-    /// Host: bytes of it.
+    /// Bytes of it.
     pub input_length: u64,
     /// Bytes of it given to the machine so far.
     pub input_taken: u64,
@@ -103,9 +103,9 @@ pub struct Lane {
     pub input_ends: u32,
     /// Bytes that the machine would take now.
     pub input_room: u32,
-    /// Host: address of room for output; records of [`ncpu_linux::tty::console`].
+    /// Address of room for output; records of [`ncpu_linux::tty::console`].
     pub output: u64,
-    /// Host: bytes of that room, more than the machine's console holds.
+    /// Bytes of that room, more than the machine's console holds.
     pub output_capacity: u64,
     /// Bytes of it in use. Host: takes them at every stop and sets this to 0.
     pub output_length: u64,
@@ -138,6 +138,16 @@ pub struct Lane {
     pub hash: [u64; 2],
     /// System calls served on the GPU so far.
     pub calls: u64,
+}
+
+/// What each fork is given beside the record that all of them share.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Given {
+    /// Address of its standard input, a multiple of 8.
+    pub input: u64,
+    /// Bytes of it.
+    pub input_length: u64,
 }
 
 /// A page that waits to be lifted.
@@ -231,8 +241,18 @@ pub struct Batch {
     pub stopped: *mut u32,
     /// Lanes that a fork or a hash is for; room for all.
     pub chosen: *const u32,
-    /// Records for the lanes that are forked.
+    /// The record that forks start with.
     pub fresh: *const Lane,
+    /// What each of them is given.
+    pub given: *const Given,
+    /// Warps that make a fork together.
+    pub fork_warps: u32,
+    /// Room for output of all lanes.
+    pub output: *mut u8,
+    /// Bytes of each lane's.
+    pub output_capacity: u64,
+    /// A word for each 4 KiB of an image, and of no use but to look at one lane.
+    pub occupied: *mut u32,
     /// How many lanes are chosen.
     pub chosen_count: u32,
     /// How many pages are to be gathered.

@@ -125,6 +125,8 @@ entries! {
     ncpu_fork "service" |batch: Batch, thread| forking::fork(batch, thread);
     /// Chosen lanes are bound to their new memory.
     ncpu_bind "service" |batch: Batch, thread| forking::bind(batch, thread);
+    /// Which parts of a lane's image are in use.
+    ncpu_scan "service" |batch: Batch, thread| forking::scan(batch, thread);
     /// State hashes of chosen lanes.
     ncpu_hash "service" |batch: Batch, thread| forking::hash(batch, thread);
     /// Pages of a lane, for the host.

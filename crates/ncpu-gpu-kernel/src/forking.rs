@@ -2,8 +2,9 @@
 //! gathered for the host.
 
 use crate::batch::{Batch, Lane, WARP, state};
+use core::mem::offset_of;
 use core::slice;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use ncpu_linux::StateHasher;
 use ncpu_machine::PAGE_SIZE;
 
@@ -20,31 +21,69 @@ unsafe fn chosen(batch: &Batch, thread: u32) -> Option<(u32, u32)> {
     (at < batch.chosen_count).then(|| (unsafe { *batch.chosen.add(at as usize) }, thread % WARP))
 }
 
-/// Makes each chosen lane a fork of the template: [`WARP`] threads for each. The lane's frames are
-/// dropped, and its record is replaced by the one of the same place in `fresh`.
+/// Makes each chosen lane a fork of the template: [`Batch::fork_warps`] warps for each. The lane's frames
+/// are dropped, and its record is replaced by the one in `fresh`.
 ///
 /// # Safety
 /// The batch must be complete, and no lane run.
 pub unsafe fn fork(batch: &Batch, thread: u32) {
-    // SAFETY: the caller's promise; each thread has its own words, and the first one the rest.
+    let threads = batch.fork_warps * WARP;
+    let (at, place) = (thread / threads, (thread % threads) as usize);
+    if at >= batch.chosen_count {
+        return;
+    }
+    // SAFETY: the caller's promise; each thread has its own words.
     unsafe {
-        let Some((lane, place)) = chosen(batch, thread) else { return };
+        let lane = *batch.chosen.add(at as usize);
         let (from, to) = (batch.template.cast::<u64>(), batch.image(lane).cast::<u64>());
-        for index in (place as usize..batch.layout.bytes() / WORD).step_by(WARP as usize) {
-            to.add(index).write(from.add(index).read());
-        }
-        if place == 0 {
-            let record = batch.record(lane);
+        copy(from, to, batch.layout.bytes() / WORD, place, threads as usize);
+        let (from, to) =
+            (batch.fresh.cast::<u32>(), batch.records.add(lane as usize).cast::<u32>());
+        for index in (place..size_of::<Lane>() / 4).step_by(threads as usize) {
             // Code of frames that the lane has used before is dropped when they are used again.
-            let own_pages = record.own_pages;
-            let fresh = &*batch.fresh.add((thread / WARP) as usize);
-            *record = Lane { own_pages, state: state::SERVE, ..*fresh };
+            if index != offset_of!(Lane, own_pages) / 4 {
+                to.add(index).write(from.add(index).read());
+            }
         }
     }
 }
 
-/// What has to follow [`fork`], with one thread for each chosen lane: translations of the machine that
-/// was there before are forgotten.
+/// Copies the words from `place` on that are `threads` apart.
+///
+/// # Safety
+/// Both must have so many words, and be apart.
+#[inline(always)]
+unsafe fn copy(from: *const u64, to: *mut u64, words: usize, place: usize, threads: usize) {
+    let mut index = place;
+    // SAFETY: the caller's promise.
+    unsafe {
+        // Eight words are fetched before the first is needed, for each takes a while to come. (A loop is
+        // left as one where code is to be small.)
+        while index + 7 * threads < words {
+            let (from, to) = (from.add(index), to.add(index));
+            let read = |step: usize| from.add(step * threads).read();
+            let write = |step: usize, word| to.add(step * threads).write(word);
+            let [a, b, c, d] = [read(0), read(1), read(2), read(3)];
+            let [e, f, g, h] = [read(4), read(5), read(6), read(7)];
+            write(0, a);
+            write(1, b);
+            write(2, c);
+            write(3, d);
+            write(4, e);
+            write(5, f);
+            write(6, g);
+            write(7, h);
+            index += 8 * threads;
+        }
+        while index < words {
+            to.add(index).write(from.add(index).read());
+            index += threads;
+        }
+    }
+}
+
+/// What has to follow [`fork`], with one thread for each chosen lane: it gets what it is given, and
+/// translations of the machine that was there before are forgotten.
 ///
 /// # Safety
 /// As for [`fork`].
@@ -52,7 +91,37 @@ pub unsafe fn bind(batch: &Batch, at: u32) {
     // SAFETY: the caller's promise; each thread has its own lane.
     unsafe {
         if at < batch.chosen_count {
-            batch.memory(*batch.chosen.add(at as usize)).flush_translations();
+            let lane = *batch.chosen.add(at as usize);
+            let given = *batch.given.add(at as usize);
+            let record = batch.record(lane);
+            (record.input, record.input_length) = (given.input, given.input_length);
+            record.output_capacity = batch.output_capacity;
+            record.output = batch.output.addr() as u64 + u64::from(lane) * batch.output_capacity;
+            record.state = state::SERVE;
+            batch.memory(lane).flush_translations();
+        }
+    }
+}
+
+/// Marks which 4 KiB of the first chosen lane's image are not all zero: [`WARP`] threads for each.
+///
+/// # Safety
+/// As for [`fork`].
+pub unsafe fn scan(batch: &Batch, thread: u32) {
+    let (at, place) = ((thread / WARP) as usize, (thread % WARP) as usize);
+    let words = (batch.layout.bytes() / WORD).saturating_sub(at * PAGE_SIZE / WORD);
+    if words == 0 {
+        return;
+    }
+    // SAFETY: the caller's promise; of the marks, all threads write the same.
+    unsafe {
+        let from = batch.image(*batch.chosen).cast::<u64>().add(at * PAGE_SIZE / WORD);
+        let mut any = 0;
+        for index in (place..words.min(PAGE_SIZE / WORD)).step_by(WARP as usize) {
+            any |= from.add(index).read();
+        }
+        if any != 0 {
+            AtomicU32::from_ptr(batch.occupied.add(at)).store(1, Ordering::Relaxed);
         }
     }
 }

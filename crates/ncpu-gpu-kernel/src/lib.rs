@@ -26,7 +26,7 @@ pub mod packed;
 pub mod serving;
 mod stack;
 
-pub use batch::{Batch, Lane, Lift, Round};
+pub use batch::{Batch, Given, Lane, Lift, Round};
 pub use serving::Exchange;
 pub use stack::STACK_BYTES;
 

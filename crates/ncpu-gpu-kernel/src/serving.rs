@@ -330,7 +330,8 @@ unsafe fn put(record: &mut Lane, stream: u8, bytes: &[u8]) {
     // SAFETY: the caller's promise; header and bytes fit in the room.
     unsafe {
         to.copy_from_nonoverlapping(header.as_ptr(), OUTPUT_HEADER);
-        to.add(OUTPUT_HEADER).copy_from_nonoverlapping(bytes.as_ptr(), count);
+        let room = core::slice::from_raw_parts_mut(to.add(OUTPUT_HEADER), count);
+        ncpu_linux::copy(room, bytes);
     }
     record.output_length += length;
 }

@@ -6,11 +6,11 @@
 use anyhow::{Context, Result, ensure};
 use ncpu_cuda::Device;
 use ncpu_engine::{Boot, Machine, Pool, Program, boot};
-use ncpu_gpu::{Emulation, Lanes, Plan};
-use ncpu_gpu_kernel::Lane;
+use ncpu_gpu::{Emulation, Lanes, Plan, Purpose};
+use ncpu_gpu_kernel::{Given, Lane};
 use ncpu_linux::Limits;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Repetitions, of which the median counts.
 const RUNS: usize = 5;
@@ -38,24 +38,12 @@ fn main() -> Result<()> {
         _ => anyhow::bail!("usage: forking PROGRAM MACHINES [--emulated]"),
     };
     if arguments.iter().any(|word| word == "--emulated") {
-        return measure(Emulation::default(), program, machines, Duration::ZERO, "");
+        return measure(Emulation::default(), program, machines);
     }
-    // Once to fill the cache of compiled modules.
-    drop(ncpu_gpu::open()?);
-    let start = Instant::now();
-    let cuda = ncpu_gpu::open()?;
-    let opened = start.elapsed();
-    let opening = format!("{:?}", cuda.timings());
-    measure(cuda, program, machines, opened, &opening)
+    measure(ncpu_gpu::open(Purpose::Many)?, program, machines)
 }
 
-fn measure<D: Device>(
-    device: D,
-    program: &Path,
-    machines: u32,
-    opened: Duration,
-    opening: &str,
-) -> Result<()> {
+fn measure<D: Device>(device: D, program: &Path, machines: u32) -> Result<()> {
     let root = ncpu_image::builtin_with(&[(Path::new("/bin/program"), program)])?;
     let pool = Pool::new(root, LIMITS.pages)?;
     let mut template = Machine::new(&pool, LIMITS)?;
@@ -76,24 +64,17 @@ fn measure<D: Device>(
     let input = b"1 1000000 alike\n";
     let at = lanes.device().alloc(input.len() as u64)?;
     lanes.device().upload(at, input)?;
-    let record = Lane {
-        limit: u64::MAX,
-        stride: 10_000_000,
-        input_ends: 1,
-        input: at,
-        input_length: input.len() as u64,
-        ..Lane::default()
-    };
+    let record = Lane { limit: u64::MAX, stride: 10_000_000, input_ends: 1, ..Lane::default() };
     let all: Vec<u32> = (0..machines).collect();
-    let records = vec![record; machines as usize];
+    let given = vec![Given { input: at, input_length: input.len() as u64 }; machines as usize];
     let (mut forks, mut resets, mut dirty) = (Vec::new(), Vec::new(), 0);
     for _ in 0..=RUNS {
-        forks.push(fork(&mut lanes, &all, &records)?);
+        forks.push(fork(&mut lanes, &all, &record, &given)?);
         for _ in 0..ROUNDS {
             ensure!(lanes.round(SLICE)?.0.stopped == 0, "the program ends too soon");
         }
         dirty = lanes.records(&all)?.iter().map(|lane| u64::from(lane.frames.used())).sum();
-        resets.push(fork(&mut lanes, &all, &records)?);
+        resets.push(fork(&mut lanes, &all, &record, &given)?);
     }
     let middle = |mut times: Vec<f64>| {
         // The first round warms up.
@@ -103,20 +84,24 @@ fn measure<D: Device>(
     };
     println!(
         "{{\"machines\":{machines},\"fork_seconds\":{},\"dirty_pages\":{dirty},\"reset_seconds\":{},\
-         \"image_bytes\":{},\"open_seconds\":{},\"opening\":{opening:?}}}",
+         \"image_bytes\":{}}}",
         middle(forks)?,
         middle(resets)?,
         template.layout().bytes(),
-        opened.as_secs_f64(),
     );
     Ok(())
 }
 
 /// The seconds that it takes to make forks of all, from the call until they could run.
-fn fork<D: Device>(lanes: &mut Lanes<D>, all: &[u32], records: &[Lane]) -> Result<f64> {
+fn fork<D: Device>(
+    lanes: &mut Lanes<D>,
+    all: &[u32],
+    record: &Lane,
+    given: &[Given],
+) -> Result<f64> {
     lanes.device().synchronize()?;
     let start = Instant::now();
-    lanes.fork(all, records)?;
+    lanes.fork(all, record, given)?;
     lanes.device().synchronize()?;
     Ok(start.elapsed().as_secs_f64())
 }

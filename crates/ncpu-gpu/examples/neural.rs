@@ -36,7 +36,7 @@ fn main() -> Result<()> {
     if arguments.iter().any(|word| word == "--emulated") {
         return measure(&Emulation::default(), &cells, &packed, [2, 3, 5]);
     }
-    measure(&ncpu_gpu::open_neural()?, &cells, &packed, [1 << 18, 1000, 200])
+    measure(&ncpu_gpu::open(ncpu_gpu::Purpose::Neural)?, &cells, &packed, [1 << 18, 1000, 200])
 }
 
 /// Measures with so many chains at a time, and so many results of a chain alone and of each of many.

@@ -3,23 +3,24 @@
 #![allow(unsafe_code)]
 
 use crate::error::{GpuError, Result};
-use ncpu_cuda::{Device, Mark};
-use ncpu_engine::batch::DeviceFigures;
+use ncpu_cuda::{Device, Mark, Timings};
+use ncpu_engine::batch::{DeviceFigures, ModuleOpening, Opening};
 use ncpu_engine::{Machine, Pool};
 use ncpu_gpu_kernel::batch::{LIFTS, WARP, state};
 use ncpu_gpu_kernel::packed::PackedNetworks;
-use ncpu_gpu_kernel::{Batch, Exchange, Lane, Lift, Round, lifting};
-use ncpu_linux::Layout;
+use ncpu_gpu_kernel::{Batch, Exchange, Given, Lane, Lift, Round, lifting};
+use ncpu_linux::{Layout, is_zero};
 use ncpu_machine::code::{CodeStore, DirectoryEntry, Draft, Lookup};
 use ncpu_machine::mem::{Page, Tlb};
 use ncpu_machine::{BlockState, PAGE_SIZE};
 use ncpu_neural_alu::Tallies;
 use ncpu_uop::Uop;
 use std::mem::offset_of;
+use std::ops::Range;
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Threads of a block: whole warps.
 const BLOCK: u32 = 128;
@@ -32,8 +33,10 @@ const GATHER: u64 = 2048;
 const BLOCK_ENTRY: u64 = size_of::<AtomicU32>() as u64;
 /// Lanes whose output is fetched at a time.
 const OUTPUTS: usize = 1024;
-/// Bytes between two rows that are copied along, which takes no longer than another call.
+/// Bytes between two rows or parts that are copied along, which takes no longer than another call.
 const COPIED_ALONG: usize = 1 << 16;
+/// Warps that make forks, at least: enough for the speed of the device's memory.
+const FORKING: u32 = 1 << 13;
 
 /// A record that is plain bytes, with the same layout on the device.
 ///
@@ -54,6 +57,8 @@ pub(crate) unsafe trait Plain: Sized {
 unsafe impl Plain for Batch {}
 // SAFETY: integers only.
 unsafe impl Plain for Lane {}
+// SAFETY: integers only.
+unsafe impl Plain for Given {}
 // SAFETY: integers only.
 unsafe impl Plain for Round {}
 // SAFETY: integers only.
@@ -89,7 +94,8 @@ pub struct Plan {
 /// Bytes that a plan needs for each lane beside its frames.
 fn lane_bytes(layout: &Layout, plan: &Plan) -> u64 {
     let words = Tlb::words(true) + Lookup::words(true);
-    let records = (2 * size_of::<Lane>() + size_of::<Tallies>()) as u64 + 12;
+    let records = size_of::<Lane>() + size_of::<Given>() + size_of::<Tallies>();
+    let records = records as u64 + 12;
     let blocks = frame_limit(layout) * BLOCK_ENTRY;
     let blocks = if plan.spread { blocks / u64::from(WARP) + 1 } else { blocks };
     image_stride(layout) + 8 * words as u64 + records + blocks + output_room(layout, plan)
@@ -102,6 +108,10 @@ fn frame_limit(layout: &Layout) -> u64 {
 
 fn output_room(layout: &Layout, plan: &Plan) -> u64 {
     plan.output.max(4 * u64::from(layout.limits().console))
+}
+
+fn image_pages(layout: &Layout) -> u32 {
+    layout.bytes().div_ceil(PAGE_SIZE) as u32
 }
 
 fn image_stride(layout: &Layout) -> u64 {
@@ -149,6 +159,13 @@ pub struct Spent {
     pub lifting: Duration,
 }
 
+/// A round on its way.
+pub(crate) struct Begun {
+    start: Mark,
+    executed: Mark,
+    served: Mark,
+}
+
 /// Machines of one template in the memory of a device.
 pub struct Lanes<D: Device> {
     device: D,
@@ -159,8 +176,6 @@ pub struct Lanes<D: Device> {
     /// Where the record is.
     batch: u64,
     allocations: Vec<u64>,
-    output: u64,
-    output_capacity: u64,
     /// Tables of blocks, and blocks.
     groups: u32,
     blocks: u32,
@@ -171,6 +186,9 @@ pub struct Lanes<D: Device> {
     /// Rounds launched, and what they took.
     rounds: u64,
     spent: Spent,
+    /// What making and fetching machines took.
+    memory: Duration,
+    fetching: Duration,
     /// Whether any lane is to be executed exactly.
     exact: bool,
     dirty: bool,
@@ -195,6 +213,7 @@ impl<D: Device> Lanes<D> {
     /// # Errors
     /// When there is not enough memory, or a call of the driver fails.
     pub fn new(device: D, template: &mut Machine, plan: &Plan) -> Result<Lanes<D>> {
+        let start = Instant::now();
         let layout = *template.layout();
         let pool = Arc::clone(template.pool());
         let own = Flat::of(template);
@@ -218,14 +237,14 @@ impl<D: Device> Lanes<D> {
             record: unsafe { std::mem::zeroed() },
             batch: 0,
             allocations: Vec::new(),
-            output: 0,
-            output_capacity: output_room(&layout, plan),
             groups: groups as u32,
             blocks: blocks as u32,
             own,
             staged: 0,
             rounds: 0,
             spent: Spent::default(),
+            memory: Duration::ZERO,
+            fetching: Duration::ZERO,
             exact: false,
             dirty: true,
             device,
@@ -238,9 +257,13 @@ impl<D: Device> Lanes<D> {
         this.device.upload(shared, &this.own.frames)?;
         let room = |count: u64, bytes: usize| count * bytes as u64;
         this.batch = this.alloc(size_of::<Batch>() as u64)?;
-        this.output = this.alloc(this.output_capacity * u64::from(lanes))?;
+        let output_capacity = output_room(&layout, plan);
+        let output = this.alloc(output_capacity * u64::from(lanes))?;
         let template = this.alloc(image_stride(&layout))?;
-        this.device.upload(template, &this.own.image)?;
+        for part in used_parts(this.own.image.chunks(PAGE_SIZE).map(|part| !is_zero(part))) {
+            let (start, end) = (part.start, part.end.min(this.own.image.len()));
+            this.device.upload(template + start as u64, &this.own.image[start..end])?;
+        }
         let directory = this.alloc(room(CODE_PAGES.into(), size_of::<DirectoryEntry>()))?;
         // One more than the store knows: a lane fetches a micro-op ahead.
         let area = this.alloc(room(CODE_UOPS + 1, size_of::<Uop>()))?;
@@ -276,7 +299,12 @@ impl<D: Device> Lanes<D> {
             waiting: pointer(this.alloc(room(lanes.into(), 4))?),
             stopped: pointer(this.alloc(room(lanes.into(), 4))?),
             chosen: pointer(this.alloc(room(lanes.into(), 4))?),
-            fresh: pointer(this.alloc(room(lanes.into(), size_of::<Lane>()))?),
+            fresh: pointer(this.alloc(size_of::<Lane>() as u64)?),
+            given: pointer(this.alloc(room(lanes.into(), size_of::<Given>()))?),
+            fork_warps: 1,
+            output: pointer(output),
+            output_capacity,
+            occupied: pointer(this.alloc(room(image_pages(&layout) as u64, 4))?),
             chosen_count: 0,
             gather_count: 0,
             gather: pointer(this.alloc(room(GATHER, 4))?),
@@ -286,6 +314,8 @@ impl<D: Device> Lanes<D> {
         // Caches are invalid until they are flushed.
         this.send()?;
         this.launch("ncpu_lift_forget", lanes)?;
+        this.device.synchronize()?;
+        this.memory = start.elapsed();
         Ok(this)
     }
 
@@ -362,6 +392,7 @@ impl<D: Device> Lanes<D> {
         let Spent { executing, serving, lifting } = self.spent;
         DeviceFigures {
             device: self.device.describe(),
+            opening: opening(self.device.opening(), self.memory, self.fetching),
             rounds: self.rounds,
             executing_seconds: executing.as_secs_f64(),
             serving_seconds: serving.as_secs_f64(),
@@ -390,26 +421,27 @@ impl<D: Device> Lanes<D> {
         self.alloc(bytes)
     }
 
-    /// Where a lane's room for output is.
-    pub fn output(&self, lane: u32) -> (u64, u64) {
-        (self.output + u64::from(lane) * self.output_capacity, self.output_capacity)
-    }
-
-    /// Makes lanes forks of the template. Each gets the record of the same place; what the host has no
-    /// part in is set.
+    /// Makes lanes forks of the template, with copies of this record; what the host has no part in is
+    /// set. Each lane gets the input of the same place.
     ///
     /// # Errors
     /// When a call of the driver fails.
-    pub fn fork(&mut self, lanes: &[u32], records: &[Lane]) -> Result<()> {
-        let mut fresh = Vec::with_capacity(std::mem::size_of_val(records));
-        for (&lane, record) in lanes.iter().zip(records) {
-            let (output, output_capacity) = self.output(lane);
-            fresh.extend_from_slice(Lane { output, output_capacity, ..*record }.bytes());
-        }
+    ///
+    /// # Panics
+    /// When there are not as many inputs as lanes.
+    pub fn fork(&mut self, lanes: &[u32], record: &Lane, given: &[Given]) -> Result<()> {
+        assert_eq!(lanes.len(), given.len(), "an input for each lane");
+        let count = lanes.len() as u32;
+        self.record.fork_warps = FORKING.div_ceil(count.max(1)).min(image_pages(&self.layout));
         self.choose(lanes)?;
-        self.device.upload(self.record.fresh.addr() as u64, &fresh)?;
-        self.launch("ncpu_fork", lanes.len() as u32 * WARP)?;
-        self.launch("ncpu_bind", lanes.len() as u32)
+        self.device.upload(self.record.fresh.addr() as u64, record.bytes())?;
+        // SAFETY: integers without padding.
+        let given = unsafe {
+            std::slice::from_raw_parts(given.as_ptr().cast(), std::mem::size_of_val(given))
+        };
+        self.device.upload(self.record.given.addr() as u64, given)?;
+        self.launch("ncpu_fork", count * self.record.fork_warps * WARP)?;
+        self.launch("ncpu_bind", count)
     }
 
     fn choose(&mut self, lanes: &[u32]) -> Result<()> {
@@ -426,6 +458,15 @@ impl<D: Device> Lanes<D> {
     /// # Errors
     /// When a call of the driver fails.
     pub fn round(&mut self, slice: u32) -> Result<(Round, Spent)> {
+        let begun = self.begin(slice)?;
+        self.finish(&begun)
+    }
+
+    /// The first half of [`Lanes::round`]: the device has been told what to do.
+    ///
+    /// # Errors
+    /// When a call of the driver fails.
+    pub(crate) fn begin(&mut self, slice: u32) -> Result<Begun> {
         if self.record.slice != slice || self.dirty {
             self.record.slice = slice;
             self.send()?;
@@ -438,6 +479,16 @@ impl<D: Device> Lanes<D> {
         let servers = self.lanes.min(SERVING * self.device.processors());
         self.launch("ncpu_serve", servers * WARP)?;
         let served = self.device.mark()?;
+        Ok(Begun { start, executed, served })
+    }
+
+    /// The second half: it has done it.
+    ///
+    /// # Errors
+    /// When a call of the driver fails.
+    pub(crate) fn finish(&mut self, begun: &Begun) -> Result<(Round, Spent)> {
+        let Begun { start, executed, served } = *begun;
+        let at = self.record.round.addr() as u64;
         let mut round = Round::default();
         self.device.download(at, round.bytes_mut())?;
         self.rounds += 1;
@@ -529,25 +580,27 @@ impl<D: Device> Lanes<D> {
         Ok(bytes.chunks_exact(BYTES).map(record).collect())
     }
 
-    /// What is in some lanes' rooms for output, whose lengths are given.
+    /// Shows what is in some lanes' rooms for output, whose lengths are given: each with its place in the
+    /// list.
     ///
     /// # Errors
     /// When a call of the driver fails.
-    pub fn outputs(&self, lanes: &[(u32, u64)]) -> Result<Vec<Vec<u8>>> {
-        let mut all = Vec::with_capacity(lanes.len());
-        for lanes in lanes.chunks(OUTPUTS) {
+    pub fn outputs(&self, lanes: &[(u32, u64)], mut show: impl FnMut(usize, &[u8])) -> Result<()> {
+        for (group, lanes) in lanes.chunks(OUTPUTS).enumerate() {
             let longest = lanes.iter().map(|&(_, length)| length).max();
-            let longest = longest.unwrap_or(0).min(self.output_capacity) as usize;
+            let longest = longest.unwrap_or(0).min(self.record.output_capacity) as usize;
             if longest == 0 {
-                all.resize(all.len() + lanes.len(), Vec::new());
                 continue;
             }
             let numbers: Vec<u32> = lanes.iter().map(|&(lane, _)| lane).collect();
-            let rows = self.rows(self.output, self.output_capacity as usize, longest, &numbers)?;
-            let rows = rows.chunks_exact(longest).zip(lanes);
-            all.extend(rows.map(|(row, &(_, length))| row[..length as usize].to_vec()));
+            let output = self.record.output.addr() as u64;
+            let pitch = self.record.output_capacity as usize;
+            let rows = self.rows(output, pitch, longest, &numbers)?;
+            for (at, (row, &(_, length))) in rows.chunks_exact(longest).zip(lanes).enumerate() {
+                show(group * OUTPUTS + at, &row[..length as usize]);
+            }
         }
-        Ok(all)
+        Ok(())
     }
 
     /// The first `width` bytes of each of these lanes' parts of a table, where they are `pitch` bytes
@@ -565,6 +618,9 @@ impl<D: Device> Lanes<D> {
             let mut bytes = vec![0; rows * width];
             let from = table + u64::from(first) * pitch as u64;
             self.device.download_2d(from, pitch, width, rows, &mut bytes)?;
+            if rows == lanes.len() {
+                return Ok(bytes);
+            }
             for &lane in group {
                 let at = (lane - first) as usize * width;
                 all.extend_from_slice(&bytes[at..at + width]);
@@ -713,33 +769,43 @@ impl<D: Device> Lanes<D> {
     /// # Errors
     /// When the host has no memory for it, or a call of the driver fails.
     pub fn fetch(&mut self, lane: u32) -> Result<Machine> {
-        let mut image = vec![0; self.layout.bytes()];
-        self.device.download(self.image_address(lane), &mut image)?;
+        let start = Instant::now();
         self.choose(&[lane])?;
-        let mut failed = Ok(());
+        let parts = self.occupied()?;
+        let at = self.image_address(lane);
         let (pool, layout) = (Arc::clone(&self.pool), self.layout);
-        let machine = Machine::rebuild(&pool, &layout, &image, |pages| {
-            let mut bytes = vec![0; pages.len() * PAGE_SIZE];
-            for (pages, bytes) in
-                pages.chunks(GATHER as usize).zip(bytes.chunks_mut(GATHER as usize * PAGE_SIZE))
-            {
-                if failed.is_ok() {
-                    failed = self.gather(pages, bytes);
-                }
+        let device = &self.device;
+        let fill = |image: &mut [u8]| {
+            for part in parts {
+                let (start, end) = (part.start, part.end.min(image.len()));
+                device.download(at + start as u64, &mut image[start..end])?;
             }
-            bytes
-        });
-        failed?;
-        Ok(machine?)
+            Ok(())
+        };
+        // The record is sent again for each group of pages.
+        let (record, batch) = (&mut self.record, self.batch);
+        let gather = |pages: &[u32]| -> Result<Vec<u8>> {
+            let mut bytes = vec![0; pages.len() * PAGE_SIZE];
+            let groups = bytes.chunks_mut(GATHER as usize * PAGE_SIZE);
+            for (pages, bytes) in pages.chunks(GATHER as usize).zip(groups) {
+                gather(device, record, batch, pages, bytes)?;
+            }
+            Ok(bytes)
+        };
+        let machine = Machine::rebuild(&pool, &layout, fill, gather);
+        self.fetching += start.elapsed();
+        machine
     }
 
-    fn gather(&mut self, pages: &[u32], to: &mut [u8]) -> Result<()> {
-        let list: Vec<u8> = pages.iter().flat_map(|page| page.to_le_bytes()).collect();
-        self.device.upload(self.record.gather.addr() as u64, &list)?;
-        self.record.gather_count = pages.len() as u32;
-        self.send()?;
-        self.launch("ncpu_gather", pages.len() as u32 * WARP)?;
-        Ok(self.device.download(self.record.gathered.addr() as u64, to)?)
+    /// The parts of the chosen lane's image that are not all zero.
+    fn occupied(&self) -> Result<Vec<Range<usize>>> {
+        let at = self.record.occupied.addr() as u64;
+        let pages = image_pages(&self.layout);
+        let mut marks = vec![0; 4 * pages as usize];
+        self.device.fill(at, 0, marks.len() as u64)?;
+        self.launch("ncpu_scan", pages * WARP)?;
+        self.device.download(at, &mut marks)?;
+        Ok(used_parts(marks.chunks(4).map(|mark| mark != [0; 4])))
     }
 }
 
@@ -751,6 +817,61 @@ impl<D: Device> Drop for Lanes<D> {
     }
 }
 
+fn opening(timings: Option<Timings>, memory: Duration, fetching: Duration) -> Opening {
+    let timings = timings.unwrap_or_default();
+    let ms = |time: Duration| time.as_secs_f64() * 1e3;
+    let modules = timings.modules.iter().map(|module| ModuleOpening {
+        name: module.module,
+        cached: module.cached,
+        obtain_ms: ms(module.obtain),
+        load_ms: ms(module.load),
+        bytes: module.bytes,
+    });
+    Opening {
+        library_ms: ms(timings.library),
+        init_ms: ms(timings.init),
+        card_ms: ms(timings.card),
+        context_ms: ms(timings.context),
+        stack_ms: ms(timings.stack),
+        load_ms: ms(timings.load),
+        modules: modules.collect(),
+        open_ms: ms(timings.total),
+        memory_ms: ms(memory),
+        fetch_ms: ms(fetching),
+    }
+}
+
+/// Fetches pages of the chosen lane, whose record is at `batch`.
+fn gather<D: Device>(
+    device: &D,
+    record: &mut Batch,
+    batch: u64,
+    pages: &[u32],
+    to: &mut [u8],
+) -> Result<()> {
+    let list: Vec<u8> = pages.iter().flat_map(|page| page.to_le_bytes()).collect();
+    device.upload(record.gather.addr() as u64, &list)?;
+    record.gather_count = pages.len() as u32;
+    device.upload(batch, record.bytes())?;
+    // SAFETY: the entry point takes the batch, whose parts are there.
+    unsafe { device.launch("ncpu_gather", pages.len() as u32 * WARP, BLOCK, batch)? };
+    Ok(device.download(record.gathered.addr() as u64, to)?)
+}
+
+/// The bytes of the 4 KiB that are in use, in parts that are far enough from each other to be copied by
+/// themselves.
+fn used_parts(are_used: impl Iterator<Item = bool>) -> Vec<Range<usize>> {
+    let mut parts: Vec<Range<usize>> = Vec::new();
+    for (page, _) in are_used.enumerate().filter(|&(_, is_used)| is_used) {
+        let (start, end) = (page * PAGE_SIZE, (page + 1) * PAGE_SIZE);
+        match parts.last_mut() {
+            Some(last) if start - last.end <= COPIED_ALONG => last.end = end,
+            _ => parts.push(start..end),
+        }
+    }
+    parts
+}
+
 /// A machine's image with its frames numbered from 1, and these frames, with frame 0 first.
 struct Flat {
     image: Vec<u8>,
@@ -759,7 +880,12 @@ struct Flat {
 
 impl Flat {
     fn of(machine: &mut Machine) -> Flat {
-        let mut image = machine.image().to_vec();
+        let mut image = vec![0; machine.image().len()];
+        for (to, from) in image.chunks_mut(PAGE_SIZE).zip(machine.image().chunks(PAGE_SIZE)) {
+            if !is_zero(from) {
+                to.copy_from_slice(from);
+            }
+        }
         let layout = *machine.layout();
         let mut frames = vec![0; PAGE_SIZE];
         machine.with_kernel(|kernel| {

@@ -23,5 +23,5 @@ pub use batch::{GpuBatch, plan_batch};
 pub use emulation::Emulation;
 pub use error::{GpuError, Result};
 pub use lanes::{Lanes, Plan, Spent, most_lanes};
-pub use open::{open, open_neural};
+pub use open::{Opening, Purpose, open};
 pub use single::GpuMachine;

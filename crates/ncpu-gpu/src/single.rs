@@ -11,7 +11,7 @@ use ncpu_engine::{Driven, Fault, Folders, Machine, Status};
 use ncpu_gpu_kernel::batch::{state, stop};
 use ncpu_gpu_kernel::packed::PackedNetworks;
 use ncpu_gpu_kernel::serving::{INPUT_BLOCK, OUTPUT_HEADER};
-use ncpu_gpu_kernel::{Exchange, Lane, exit, serving};
+use ncpu_gpu_kernel::{Exchange, Given, Lane, exit, serving};
 use ncpu_linux::Stop;
 use ncpu_linux::tty::console;
 use ncpu_machine::{Exit, Outcome};
@@ -77,11 +77,10 @@ impl<D: Device> GpuMachine<D> {
             attended: 1,
             limit: u64::MAX,
             stride: u64::MAX,
-            input: input_at,
             requests: requests_at,
             ..Lane::default()
         };
-        lanes.fork(&[LANE], &[record])?;
+        lanes.fork(&[LANE], &record, &[Given { input: input_at, input_length: 0 }])?;
         let record = lanes.lane(LANE)?;
         Ok(GpuMachine {
             lanes,

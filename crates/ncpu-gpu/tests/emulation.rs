@@ -5,8 +5,8 @@ mod support;
 
 use ncpu_engine::state_hash;
 use ncpu_gpu::{Emulation, Lanes, Plan};
-use ncpu_gpu_kernel::Lane;
 use ncpu_gpu_kernel::batch::stop;
+use ncpu_gpu_kernel::{Given, Lane};
 use support::{INSTRUCTIONS, PROGRAM, booted, finish, pool};
 
 fn fresh() -> Lane {
@@ -25,7 +25,7 @@ fn ends_as_on_the_host(count: u32, spread: bool, slice: u32) {
     };
     let mut lanes = Lanes::new(Emulation::default(), &mut template, &plan).unwrap();
     let all: Vec<u32> = (0..count).collect();
-    lanes.fork(&all, &vec![fresh(); count as usize]).unwrap();
+    lanes.fork(&all, &fresh(), &vec![Given::default(); count as usize]).unwrap();
     let mut ended = Vec::new();
     for _ in 0..1_000_000 {
         let (round, _) = lanes.round(slice).unwrap();

@@ -5,8 +5,8 @@ mod support;
 
 use ncpu_engine::{Pause, Reason, Rules, state_hash};
 use ncpu_gpu::{Emulation, Lanes, Plan};
-use ncpu_gpu_kernel::Lane;
 use ncpu_gpu_kernel::batch::stop;
+use ncpu_gpu_kernel::{Given, Lane};
 use support::{INSTRUCTIONS, MIDDLE, PROGRAM, STORED, booted, go_on, pool};
 
 /// Writes "hello\n" before and after a loop of 39 × 65,536 lines of four instructions. The first such
@@ -53,7 +53,9 @@ fn compare(program: &[u32], limits: &[u64], pauses: bool) {
     };
     let mut lanes = Lanes::new(Emulation::default(), &mut template, &plan).unwrap();
     let all: Vec<u32> = (0..plan.lanes).collect();
-    lanes.fork(&all, &limits.iter().map(fresh).collect::<Vec<_>>()).unwrap();
+    for (&lane, limit) in all.iter().zip(limits) {
+        lanes.fork(&[lane], &fresh(limit), &[Given::default()]).unwrap();
+    }
     let mut stopped = 0;
     while stopped < plan.lanes {
         stopped += lanes.round(300_000).unwrap().0.stopped;

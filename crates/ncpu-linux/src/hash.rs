@@ -1,6 +1,6 @@
 //! The state hash: one number for everything that a machine is.
 
-use crate::Layout;
+use crate::{Layout, is_zero};
 use core::hash::Hasher;
 use ncpu_machine::mem::Mem;
 use siphasher::sip128::{Hasher128, SipHasher13};
@@ -36,7 +36,7 @@ impl StateHasher {
         for (part, bytes) in [&image[..pages.start], &image[pages.end..]].into_iter().enumerate() {
             let blocks = bytes.chunks(BLOCK).enumerate();
             for (index, block) in blocks.skip(self.share).step_by(self.shares) {
-                if block.iter().any(|&b| b != 0) {
+                if !is_zero(block) {
                     self.add([part as u32, index as u32, 0], block);
                 }
             }

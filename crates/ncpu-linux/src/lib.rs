@@ -26,6 +26,7 @@
 #![no_std]
 
 pub mod abi;
+mod bytes;
 pub mod entropy;
 pub mod exec;
 pub mod file;
@@ -48,6 +49,7 @@ pub mod vfs;
 mod wait;
 
 pub use abi::errno::Errno;
+pub use bytes::{copy, is_zero};
 pub use hash::StateHasher;
 pub use image::{Kernel, Layout, Limits};
 pub use kernel::{LONGEST_LINE, Slice, Stop};

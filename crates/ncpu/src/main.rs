@@ -34,6 +34,7 @@ use std::io;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    report::process_starts();
     let command = match cli::Cli::try_parse() {
         Ok(cli) => cli.command,
         Err(message) => {

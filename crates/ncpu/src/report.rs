@@ -3,7 +3,7 @@
 
 use crate::cli::ReportFormat;
 use anyhow::Context;
-use ncpu_engine::batch::DeviceFigures;
+use ncpu_engine::batch::{DeviceFigures, Opening};
 use ncpu_linux::Kernel;
 use ncpu_neural::weights::Certificate;
 use ncpu_neural_alu::alu::Tally;
@@ -13,10 +13,23 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Write;
 use std::path::Path;
-use std::time::Duration;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 /// Version of the report's form; fields that are added do not change it.
 const SCHEMA: u32 = 1;
+
+static START: OnceLock<Instant> = OnceLock::new();
+
+/// Notes when the process started.
+pub(crate) fn process_starts() {
+    START.get_or_init(Instant::now);
+}
+
+/// Seconds since then.
+pub(crate) fn process_seconds() -> f64 {
+    START.get().map_or(0.0, |start| start.elapsed().as_secs_f64())
+}
 
 /// How a run ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -86,8 +99,14 @@ pub(crate) fn line(
 
 /// What a GPU adds.
 pub(crate) fn device(f: &mut fmt::Formatter<'_>, figures: &DeviceFigures) -> fmt::Result {
-    let DeviceFigures { device, rounds, system_calls, host_stops, .. } = figures;
+    let DeviceFigures { device, opening, rounds, system_calls, host_stops, .. } = figures;
     line(f, "GPU", device)?;
+    let Opening { init_ms, context_ms, stack_ms, load_ms, open_ms, memory_ms, .. } = opening;
+    let parts = format_args!(
+        "{open_ms:.0} ms: driver {init_ms:.0}, context {context_ms:.0}, stacks {stack_ms:.0}, modules \
+         {load_ms:.0}; and memory {memory_ms:.0} ms"
+    );
+    line(f, "  opening", &parts)?;
     line(f, "rounds", rounds)?;
     for (name, seconds) in [
         ("  executing", figures.executing_seconds),
@@ -204,6 +223,8 @@ pub(crate) struct Report {
     exit: End,
     #[serde(flatten)]
     figures: Figures,
+    /// From the start of the process to this report.
+    process_seconds: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     gpu: Option<DeviceFigures>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -232,6 +253,7 @@ impl Report {
             program,
             exit,
             figures,
+            process_seconds: process_seconds(),
             gpu,
             neural,
             state_hash: format!("{hash:032x}"),

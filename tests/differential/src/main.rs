@@ -253,7 +253,7 @@ fn against_cpu(
             (device.describe(), plan.run(&mut guest, device)?)
         }
         EngineChoice::Gpu => {
-            let device = ncpu_gpu::open()?;
+            let device = ncpu_gpu::open(ncpu_gpu::Purpose::Many)?;
             (device.describe(), plan.run(&mut guest, device)?)
         }
     };

@@ -15,6 +15,7 @@ pub(super) struct Report {
     pub(super) machines: u64,
     pub(super) instructions: u64,
     pub(super) wall_seconds: f64,
+    pub(super) process_seconds: f64,
     pub(super) instructions_per_second: f64,
     pub(super) gpu: Option<Gpu>,
 }

@@ -34,7 +34,7 @@ const UNUSED: &[&str] = &[
 ];
 
 /// Programs that measure the card itself: examples of `ncpu-gpu`.
-const EXAMPLES: [&str; 2] = ["forking", "neural"];
+const EXAMPLES: [&str; 3] = ["forking", "neural", "opening"];
 
 /// Packs everything and says how large it is.
 pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {

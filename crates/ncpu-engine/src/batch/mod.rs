@@ -224,11 +224,53 @@ pub enum BatchError {
     Sink(io::Error),
 }
 
+/// Milliseconds that it took to have a device and machines on it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Opening {
+    /// Loading the driver's library.
+    pub library_ms: f64,
+    /// `cuInit`.
+    pub init_ms: f64,
+    /// Asking what the card is.
+    pub card_ms: f64,
+    /// Making the context.
+    pub context_ms: f64,
+    /// Having stacks set aside.
+    pub stack_ms: f64,
+    /// Loading the modules that are needed from the start.
+    pub load_ms: f64,
+    /// Modules one by one, also those that were needed later.
+    pub modules: Vec<ModuleOpening>,
+    /// All of the above but what was loaded later.
+    pub open_ms: f64,
+    /// Memory for the machines, and the template in it.
+    pub memory_ms: f64,
+    /// Copying machines back to the host, if that was wanted.
+    pub fetch_ms: f64,
+}
+
+/// Milliseconds that a module of a device took.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct ModuleOpening {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether it had been compiled before.
+    pub cached: bool,
+    /// Reading or compiling it.
+    pub obtain_ms: f64,
+    /// Loading it onto the device.
+    pub load_ms: f64,
+    /// Bytes of its machine code.
+    pub bytes: usize,
+}
+
 /// What an engine with a device of its own has done so far.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct DeviceFigures {
     /// The device and its driver, in one line.
     pub device: String,
+    /// What came before.
+    pub opening: Opening,
     /// Rounds of executing, serving and lifting.
     pub rounds: u64,
     /// Seconds that it spent executing guest instructions.

@@ -1,7 +1,8 @@
 //! Batches on a GPU: a machine a lane.
 //!
 //! Cases wait until lanes are free, then as many lanes as there are get their machines and inputs in a
-//! few calls (a *wave*). All lanes go on in rounds. Those that have stopped have come to their end, whose
+//! few calls (a *wave*). All lanes go on in rounds, during which the inputs
+//! of the next wave are copied. Those that have stopped have come to their end, whose
 //! output and hash are fetched together, or have filled their room for output and go on in the next
 //! round. Nothing else needs the host: the whole input is on the device from the start.
 //!
@@ -20,18 +21,18 @@ use ncpu_engine::batch::{
     BatchEngine, BatchError, Case, CaseError, DeviceFigures, Finished, Rules, SLICE, Sink, Summary,
     Template, guarded,
 };
-use ncpu_gpu_kernel::Lane;
 use ncpu_gpu_kernel::batch::{WARP, stop};
 use ncpu_gpu_kernel::packed::PackedNetworks;
+use ncpu_gpu_kernel::{Given, Lane};
 use ncpu_neural_alu::Tallies;
 pub use plan::plan_batch;
-use running::{Running, Waves, outcome};
+use running::{Inputs, Running, outcome, room};
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-/// Bytes of input that a wave has, unless a single case has more.
+/// Bytes of input that a wave has, unless a single case has more: they are copied during a round.
 const WAVE_BYTES: usize = 64 << 20;
 /// Most machines of a wave that are made on the host: it takes a millisecond each, for which the other
 /// lanes wait.
@@ -142,7 +143,9 @@ impl<D: Device> BatchEngine for GpuBatch<D> {
             own: 0,
             width,
             again: Vec::new(),
-            waves: Waves::default(),
+            inputs: Inputs::default(),
+            next: None,
+            started: 0,
             deadlines: VecDeque::new(),
             pace: Pace::new(),
             summary: Summary::default(),
@@ -150,7 +153,7 @@ impl<D: Device> BatchEngine for GpuBatch<D> {
         };
         let result = work.until_over();
         let summary = work.summary;
-        work.waves.free_all(work.engine.lanes.device());
+        work.inputs.free_all(work.engine.lanes.device());
         result.map(|()| summary)
     }
 }
@@ -181,11 +184,22 @@ struct Work<'w, 'c, 's, D: Device> {
     width: u32,
     /// Cases whose machines were refused memory that others had.
     again: Vec<Case>,
-    waves: Waves,
-    /// When machines have had their time, in order: the lane, and the wave as which it got the machine.
+    inputs: Inputs,
+    /// Cases whose inputs are on the device already.
+    next: Option<Wave>,
+    /// Machines that were started so far.
+    started: u64,
+    /// When machines have had their time, in order: the lane, and the number of its machine.
     deadlines: VecDeque<(Instant, u32, u64)>,
     pace: Pace,
     summary: Summary,
+}
+
+/// Cases whose inputs are on the device: the piece of memory, and the address of the first.
+struct Wave {
+    cases: Vec<Case>,
+    piece: u64,
+    address: u64,
 }
 
 /// A machine that a lane is about to get.
@@ -231,9 +245,18 @@ impl<D: Device> Work<'_, '_, '_, D> {
 
     /// Gives machines to free lanes, if it is worth it.
     fn start(&mut self) -> Result<(), BatchError> {
-        let worth = (self.width as usize / WAVE_PART).max(1);
         // Machines that were refused memory get it when the others are through.
-        if !self.again.is_empty() || self.count != 0 && self.free.len() < worth {
+        if !self.again.is_empty() {
+            return Ok(());
+        }
+        if let Some(Wave { cases, piece, address }) = self.next.take() {
+            self.free.sort_unstable_by(|a, b| b.cmp(a));
+            let lanes = self.free.split_off(self.free.len() - cases.len());
+            let starts = lanes.into_iter().rev().zip(cases);
+            let wave = starts.map(|(lane, case)| Start { lane, case, image: None }).collect();
+            return self.fork(wave, piece, address);
+        }
+        if self.count != 0 && !self.is_worth_it() {
             return Ok(());
         }
         self.free.sort_unstable_by(|a, b| b.cmp(a));
@@ -243,7 +266,7 @@ impl<D: Device> Work<'_, '_, '_, D> {
             let Some(&lane) = self.free.last() else { break };
             let Some(case) = self.waiting.pop_front().or_else(|| self.cases.next()) else { break };
             let mut image = None;
-            if !Template::is_forked_for(&case) || !case.files.is_empty() {
+            if !is_mere_fork(&case) {
                 image = match self.prepare(&case, !wave.is_empty())? {
                     Prepared::Image(image) => Some(image),
                     Prepared::Later => {
@@ -265,6 +288,46 @@ impl<D: Device> Work<'_, '_, '_, D> {
         self.launch(wave)
     }
 
+    /// Whether so many lanes are free that a wave is worth making.
+    fn is_worth_it(&self) -> bool {
+        self.free.len() >= (self.width as usize / WAVE_PART).max(1)
+    }
+
+    /// Puts the inputs of the next wave on the device, while it executes.
+    fn collect(&mut self) -> Result<(), BatchError> {
+        if self.next.is_some() || !self.again.is_empty() || !self.is_worth_it() {
+            return Ok(());
+        }
+        let (mut cases, mut bytes) = (Vec::new(), 0);
+        while bytes < WAVE_BYTES && cases.len() < self.free.len() && !self.is_stopped() {
+            let Some(case) = self.waiting.pop_front().or_else(|| self.cases.next()) else { break };
+            if !is_mere_fork(&case) {
+                self.waiting.push_front(case);
+                break;
+            }
+            bytes += case.input.len();
+            cases.push(case);
+        }
+        if cases.is_empty() {
+            return Ok(());
+        }
+        let inputs: Vec<&[u8]> = cases.iter().map(|case| &*case.input).collect();
+        match self.inputs.add(self.engine.lanes.device(), &inputs) {
+            Ok((piece, address)) => self.next = Some(Wave { cases, piece, address }),
+            // Less may fit when the lanes are looked at again.
+            Err(CudaError::OutOfMemory { .. }) => self.wait(cases),
+            Err(error) => return Err(GpuError::from(error).into()),
+        }
+        Ok(())
+    }
+
+    /// Has cases wait in front of all others.
+    fn wait(&mut self, cases: Vec<Case>) {
+        for case in cases.into_iter().rev() {
+            self.waiting.push_front(case);
+        }
+    }
+
     /// Makes the machine of a case that is no mere fork, and puts what is its own on the device.
     fn prepare(&mut self, case: &Case, is_wave_begun: bool) -> Result<Prepared, BatchError> {
         let engine = &mut *self.engine;
@@ -284,46 +347,45 @@ impl<D: Device> Work<'_, '_, '_, D> {
         })
     }
 
-    /// Makes the machines of a wave.
-    fn launch(&mut self, mut wave: Vec<Start>) -> Result<(), BatchError> {
+    /// Makes the machines of a wave, and puts their inputs on the device.
+    fn launch(&mut self, wave: Vec<Start>) -> Result<(), BatchError> {
         if wave.is_empty() {
             return Ok(());
         }
+        let inputs: Vec<&[u8]> = wave.iter().map(|start| &*start.case.input).collect();
+        match self.inputs.add(self.engine.lanes.device(), &inputs) {
+            Ok((piece, address)) => self.fork(wave, piece, address),
+            Err(CudaError::OutOfMemory { .. }) => self.launch_less(wave),
+            Err(error) => Err(GpuError::from(error).into()),
+        }
+    }
+
+    /// Makes the machines of a wave whose inputs are in a piece of memory, from this address on.
+    fn fork(&mut self, wave: Vec<Start>, piece: u64, mut input: u64) -> Result<(), BatchError> {
         let lanes = &mut self.engine.lanes;
-        let input: Vec<u8> = wave.iter().flat_map(|start| &start.case.input).copied().collect();
-        let number = match self.waves.add(lanes.device(), &input, wave.len()) {
-            Ok(number) => number,
-            Err(CudaError::OutOfMemory { .. }) => return self.launch_less(wave),
-            Err(error) => return Err(GpuError::from(error).into()),
-        };
-        let mut input = self.waves.address(number);
         let numbers: Vec<u32> = wave.iter().map(|start| start.lane).collect();
         let limit = self.engine.rules.fuel.unwrap_or(u64::MAX);
-        let records: Vec<Lane> = wave
+        let record = Lane { limit, stride: SLICE, input_ends: 1, ..Lane::default() };
+        let given: Vec<Given> = wave
             .iter()
             .map(|start| {
                 let input_length = start.case.input.len() as u64;
-                let record = Lane {
-                    limit,
-                    stride: SLICE,
-                    input,
-                    input_length,
-                    input_ends: 1,
-                    ..Lane::default()
-                };
-                input += input_length;
-                record
+                let given = Given { input, input_length };
+                input += room(&start.case.input);
+                given
             })
             .collect();
-        lanes.fork(&numbers, &records)?;
+        lanes.fork(&numbers, &record, &given)?;
         let deadline = self.engine.rules.timeout.map(|timeout| Instant::now() + timeout);
-        for Start { lane, case, image } in wave.drain(..) {
+        for Start { lane, case, image } in wave {
             if let Some(image) = &image {
                 lanes.place(lane, image)?;
             }
-            self.running[lane as usize] = Some(Running::new(case, number, image.is_some()));
+            self.started += 1;
+            let running = Running::new(case, piece, self.started, image.is_some());
+            self.running[lane as usize] = Some(running);
             self.count += 1;
-            self.deadlines.extend(deadline.map(|deadline| (deadline, lane, number)));
+            self.deadlines.extend(deadline.map(|deadline| (deadline, lane, self.started)));
         }
         Ok(())
     }
@@ -352,7 +414,10 @@ impl<D: Device> Work<'_, '_, '_, D> {
 
     fn round(&mut self) -> Result<(), BatchError> {
         self.cut_late()?;
-        let (round, spent) = self.engine.lanes.round(self.pace.slice())?;
+        let begun = self.engine.lanes.begin(self.pace.slice())?;
+        let collected = self.collect();
+        let (round, spent) = self.engine.lanes.finish(&begun)?;
+        collected?;
         self.pace.after(&round, &spent, self.count as u32);
         if round.stopped == 0 {
             return Ok(());
@@ -362,11 +427,17 @@ impl<D: Device> Work<'_, '_, '_, D> {
         let records = lanes.records(&stopped)?;
         let lengths = stopped.iter().zip(&records);
         let lengths: Vec<_> = lengths.map(|(&lane, record)| (lane, record.output_length)).collect();
-        let outputs = lanes.outputs(&lengths)?;
+        let (running, limit) = (&mut self.running, self.engine.rules.output);
+        lanes.outputs(&lengths, |at, output| {
+            if let Some(running) = &mut running[stopped[at] as usize] {
+                running.take(output, limit);
+            }
+        })?;
         let (mut full, mut ends) = (Vec::new(), Vec::new());
-        for ((&lane, record), output) in stopped.iter().zip(records).zip(outputs) {
-            let Some(running) = &mut self.running[lane as usize] else { continue };
-            running.take(&output, self.engine.rules.output);
+        for (&lane, record) in stopped.iter().zip(records) {
+            if self.running[lane as usize].is_none() {
+                continue;
+            }
             if record.stop == stop::OUTPUT {
                 full.push(lane);
             } else {
@@ -384,9 +455,9 @@ impl<D: Device> Work<'_, '_, '_, D> {
     fn cut_late(&mut self) -> Result<(), BatchError> {
         let now = Instant::now();
         let mut late = Vec::new();
-        while let Some(&(deadline, lane, wave)) = self.deadlines.front() {
+        while let Some(&(deadline, lane, number)) = self.deadlines.front() {
             let running = self.running[lane as usize].as_mut();
-            let running = running.filter(|running| running.wave == wave && !running.is_late);
+            let running = running.filter(|running| running.number == number && !running.is_late);
             if running.is_some() && deadline > now {
                 break;
             }
@@ -410,7 +481,7 @@ impl<D: Device> Work<'_, '_, '_, D> {
         for ((lane, record), state_hash) in ends.into_iter().zip(hashes) {
             let Some(running) = self.running[lane as usize].take() else { continue };
             self.engine.calls += record.calls;
-            self.waves.end(running.wave, self.engine.lanes.device());
+            self.inputs.end(running.piece, self.engine.lanes.device());
             self.count -= 1;
             self.own -= usize::from(running.is_own);
             if lane < self.width {
@@ -434,9 +505,20 @@ impl<D: Device> Work<'_, '_, '_, D> {
         self.engine.lanes.clear_all()?;
         self.width = (self.width / 2).next_multiple_of(WARP);
         self.free = (0..self.width).rev().collect();
+        if let Some(Wave { cases, piece, .. }) = self.next.take() {
+            for _ in &cases {
+                self.inputs.end(piece, self.engine.lanes.device());
+            }
+            self.wait(cases);
+        }
         self.waiting.extend(self.again.drain(..));
         Ok(())
     }
+}
+
+/// Whether a machine for the case need not be made on the host.
+fn is_mere_fork(case: &Case) -> bool {
+    Template::is_forked_for(case) && case.files.is_empty()
 }
 
 /// What has become of a case that is no mere fork.

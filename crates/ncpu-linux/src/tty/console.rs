@@ -23,7 +23,8 @@ use crate::ipc::epoll;
 use crate::process::{Task, state};
 use crate::scratch::{Scratch, zeroed};
 use crate::user::{Dest, Source};
-use crate::{Block, Channel, Errno, SysResult, vfs};
+use crate::{Block, Channel, Errno, SysResult, copy, vfs};
+use core::ops::Range;
 
 /// In `header.console_flags`: the host has closed standard input.
 pub const CLOSED: u32 = 1;
@@ -80,6 +81,14 @@ fn open_terminal(k: &mut Kernel<'_>) -> Result<usize, Errno> {
     Ok(file)
 }
 
+/// Where in a ring the `len` bytes are, no more than it has, that follow `at` bytes: up to its end, and
+/// from its start on.
+fn ring_parts(size: usize, at: u64, len: usize) -> (Range<usize>, Range<usize>) {
+    let start = (at % size as u64) as usize;
+    let front = len.min(size - start);
+    (start..start + front, 0..len - front)
+}
+
 fn input_bytes(k: &Kernel<'_>) -> usize {
     let [written, taken, ..] = k.header.console;
     written.wrapping_sub(taken) as usize
@@ -95,11 +104,13 @@ pub fn read(k: &mut Kernel<'_>, file: usize, dest: &mut Dest<'_>) -> SysResult {
     let buffer = zeroed(&mut scratch);
     while dest.room() != 0 && input_bytes(k) != 0 {
         let len = (dest.room().min(CHUNK as u64) as usize).min(input_bytes(k));
-        let size = k.console_in.len() as u64;
+        // More than the ring holds can only be counted in a forged image.
+        let len = len.min(k.console_in.len());
         let taken = k.header.console[1];
-        for (at, byte) in (taken..).zip(&mut buffer[..len]) {
-            *byte = k.console_in[(at % size) as usize];
-        }
+        let (front, back) = ring_parts(k.console_in.len(), taken, len);
+        let (to, rest) = buffer[..len].split_at_mut(front.len());
+        copy(to, &k.console_in[front]);
+        copy(rest, &k.console_in[back]);
         match dest.put(k, &buffer[..len]) {
             Ok(()) => {}
             Err(_) if total != 0 => break,
@@ -208,9 +219,10 @@ pub(super) fn append(k: &mut Kernel<'_>, stream: u8, bytes: &[u8]) {
     for (at, &byte) in (start..).zip(&header) {
         ring[(at % size) as usize] = byte;
     }
-    for (at, &byte) in (start + HEADER as u64 + len..).zip(bytes) {
-        ring[(at % size) as usize] = byte;
-    }
+    let (front, back) = ring_parts(ring.len(), start + HEADER as u64 + len, bytes.len());
+    let (to_front, to_back) = bytes.split_at(front.len());
+    copy(&mut ring[front], to_front);
+    copy(&mut ring[back], to_back);
     k.header.console_record = start;
     k.header.console[2] = start + HEADER as u64 + total;
 }
@@ -318,12 +330,12 @@ pub fn push_input(k: &mut Kernel<'_>, bytes: &[u8]) -> usize {
         k.header.console[1] = k.header.console[1].wrapping_add(len as u64);
         return len;
     }
-    let size = k.console_in.len();
     let len = bytes.len().min(input_room(k));
     let written = k.header.console[0];
-    for (at, &byte) in (written..).zip(&bytes[..len]) {
-        k.console_in[(at % size as u64) as usize] = byte;
-    }
+    let (front, back) = ring_parts(k.console_in.len(), written, len);
+    let (to_front, to_back) = bytes[..len].split_at(front.len());
+    copy(&mut k.console_in[front], to_front);
+    copy(&mut k.console_in[back], to_back);
     k.header.console[0] = written.wrapping_add(len as u64);
     if len != 0 {
         answer(k);

@@ -1,5 +1,6 @@
 //! Inputs of a batch.
 
+use super::results::Earlier;
 use crate::cli::BatchArguments;
 use anyhow::{Context, anyhow, bail, ensure};
 use base64::Engine as _;
@@ -8,52 +9,86 @@ use ncpu_engine::batch::{Case, Finished, GuestFile};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Numbers and files that are taken from a source at a time.
+const NUMBERS: usize = 1024;
+const FILES: usize = 32;
+/// Bytes of lines that are read at a time.
+const LINES: usize = 1 << 20;
 
 /// Where cases come from, in order.
 pub(super) enum Source {
     /// Files, each a standard input.
     Folder { files: std::vec::IntoIter<PathBuf>, index: u64 },
     /// Lines of JSON.
-    Lines { from: Box<dyn BufRead>, name: String, line: u64, index: u64 },
+    Lines(Lines),
     /// Numbers.
     Range { numbers: std::ops::Range<u64>, start: u64 },
 }
 
-/// A case that may have to be read yet.
+/// Lines of JSON on their way.
+pub(super) struct Lines {
+    from: BufReader<Box<dyn Read + Send>>,
+    name: Arc<str>,
+    line: u64,
+    index: u64,
+    /// What comes after the lines that could be read.
+    failed: Option<io::Error>,
+}
+
+/// A case that has to be read yet.
 pub(super) struct Pending {
-    pub(super) index: u64,
-    pub(super) label: String,
+    index: u64,
     what: What,
 }
 
 enum What {
-    Case(Box<Case>),
+    Number(u64),
     /// Standard input is this file.
     File(PathBuf),
+    /// A line of JSON, with its file and number.
+    Line(Vec<u8>, Arc<str>, u64),
 }
 
 impl Pending {
-    fn of(case: Case) -> Pending {
-        let (index, label) = (case.index, case.label.clone());
-        Pending { index, label, what: What::Case(Box::new(case)) }
-    }
-
-    /// The case, or its end if it cannot be read.
-    pub(super) fn load(self) -> Result<Case, Box<Finished>> {
-        let Pending { index, label, what } = self;
-        match what {
-            What::Case(case) => Ok(*case),
-            What::File(path) => match fs::read(&path) {
-                Ok(input) => Ok(Case { index, label, input, ..Case::default() }),
-                Err(error) => {
-                    let why = format!("cannot read {}: {error}", path.display());
-                    Err(Box::new(Finished::failed(index, label, why)))
-                }
+    /// The case, or its end if it cannot be read; nothing if it has a result.
+    ///
+    /// # Errors
+    /// When the line makes no sense, or the result is that of another case.
+    pub(super) fn load(
+        self,
+        earlier: &Earlier,
+    ) -> anyhow::Result<Option<Result<Case, Box<Finished>>>> {
+        let index = self.index;
+        let case = match self.what {
+            What::Number(number) => Case {
+                index,
+                label: number.to_string(),
+                input: format!("{number}\n").into_bytes(),
+                ..Case::default()
             },
-        }
+            What::File(path) => {
+                let label = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                if earlier.has(index, &label)? {
+                    return Ok(None);
+                }
+                match fs::read(&path) {
+                    Ok(input) => Case { index, label, input, ..Case::default() },
+                    Err(error) => {
+                        let why = format!("cannot read {}: {error}", path.display());
+                        return Ok(Some(Err(Box::new(Finished::failed(index, label, why)))));
+                    }
+                }
+            }
+            What::Line(bytes, name, line) => {
+                case_of(&bytes, index).map_err(|error| anyhow!("{name}:{line}: {error:#}"))?
+            }
+        };
+        Ok((!earlier.has(index, &case.label)?).then_some(Ok(case)))
     }
 }
 
@@ -67,14 +102,16 @@ impl Source {
             return Ok(Source::Folder { files: files.into_iter(), index: 0 });
         }
         if let Some(path) = &arguments.jsonl {
-            let from: Box<dyn BufRead> = if path == Path::new("-") {
-                Box::new(io::stdin().lock())
+            let from: Box<dyn Read + Send> = if path == Path::new("-") {
+                Box::new(io::stdin())
             } else {
                 let file = File::open(path)
                     .with_context(|| format!("--jsonl: cannot open {}", path.display()))?;
-                Box::new(BufReader::new(file))
+                Box::new(file)
             };
-            return Ok(Source::Lines { from, name: path.display().to_string(), line: 0, index: 0 });
+            let from = BufReader::with_capacity(LINES, from);
+            let name = path.display().to_string().into();
+            return Ok(Source::Lines(Lines { from, name, line: 0, index: 0, failed: None }));
         }
         let numbers = arguments.stdin_range.clone().context("no inputs are given")?;
         Ok(Source::Range { start: numbers.start, numbers })
@@ -84,45 +121,62 @@ impl Source {
     pub(super) fn count(&self) -> Option<u64> {
         match self {
             Source::Folder { files, .. } => Some(files.len() as u64),
-            Source::Lines { .. } => None,
+            Source::Lines(_) => None,
             Source::Range { numbers, .. } => Some(numbers.end - numbers.start),
         }
     }
 
-    /// The next case; `None` after the last one.
+    /// The next cases; `None` after the last ones. Waits for one, and for no more.
     ///
     /// # Errors
     /// When there is no telling what would come next.
-    pub(super) fn next(&mut self) -> anyhow::Result<Option<Pending>> {
-        match self {
-            Source::Folder { files, index } => Ok(files.next().map(|path| {
-                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                *index += 1;
-                Pending { index: *index - 1, label: name, what: What::File(path) }
-            })),
-            Source::Range { numbers, start } => Ok(numbers.next().map(|number| {
-                let input = format!("{number}\n").into_bytes();
-                let (index, label) = (number - *start, number.to_string());
-                Pending::of(Case { index, label, input, ..Case::default() })
-            })),
-            Source::Lines { from, name, line, index } => {
-                let mut bytes = Vec::new();
-                while bytes.trim_ascii().is_empty() {
-                    bytes.clear();
-                    *line += 1;
-                    let count = from
-                        .read_until(b'\n', &mut bytes)
-                        .with_context(|| format!("cannot read {name}"))?;
-                    if count == 0 {
-                        return Ok(None);
-                    }
+    pub(super) fn chunk(&mut self) -> anyhow::Result<Option<Vec<Pending>>> {
+        let chunk: Vec<Pending> = match self {
+            Source::Folder { files, index } => files
+                .take(FILES)
+                .map(|path| {
+                    *index += 1;
+                    Pending { index: *index - 1, what: What::File(path) }
+                })
+                .collect(),
+            Source::Range { numbers, start } => {
+                let pending =
+                    |number| Pending { index: number - *start, what: What::Number(number) };
+                numbers.take(NUMBERS).map(pending).collect()
+            }
+            Source::Lines(lines) => lines.chunk()?,
+        };
+        Ok((!chunk.is_empty()).then_some(chunk))
+    }
+}
+
+impl Lines {
+    fn chunk(&mut self) -> anyhow::Result<Vec<Pending>> {
+        let name = || format!("cannot read {}", self.name);
+        if let Some(error) = self.failed.take() {
+            return Err(error).with_context(name);
+        }
+        let (mut chunk, mut total) = (Vec::new(), 0);
+        // Lines that have come already are taken along.
+        while chunk.is_empty() || total < LINES && self.from.buffer().contains(&b'\n') {
+            let mut bytes = Vec::new();
+            match self.from.read_until(b'\n', &mut bytes) {
+                Ok(0) => break,
+                Ok(count) => total += count,
+                Err(error) if chunk.is_empty() => return Err(error).with_context(name),
+                Err(error) => {
+                    self.failed = Some(error);
+                    break;
                 }
-                let case =
-                    case_of(&bytes, *index).map_err(|error| anyhow!("{name}:{line}: {error:#}"))?;
-                *index += 1;
-                Ok(Some(Pending::of(case)))
+            }
+            self.line += 1;
+            if !bytes.trim_ascii().is_empty() {
+                let what = What::Line(bytes, Arc::clone(&self.name), self.line);
+                chunk.push(Pending { index: self.index, what });
+                self.index += 1;
             }
         }
+        Ok(chunk)
     }
 }
 
@@ -130,8 +184,10 @@ impl Source {
 fn files_of(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if fs::metadata(&path).map_or(true, |metadata| metadata.is_file()) {
+        let entry = entry?;
+        let path = entry.path();
+        let is_regular = entry.file_type().is_ok_and(|kind| kind.is_file());
+        if is_regular || fs::metadata(&path).map_or(true, |metadata| metadata.is_file()) {
             files.push(path);
         }
     }

@@ -1,12 +1,12 @@
 //! What runs the machines. An engine is chosen here and nowhere else.
 
-use crate::cli::Engine;
+use crate::cli::{AluKind, Engine, Execution};
 use crate::run::{Guest, restore};
 use anyhow::{Context, ensure};
 use ncpu_cuda::{CudaError, Device};
 use ncpu_engine::batch::{BatchEngine, CpuBatch, Networks, Rules, Template};
 use ncpu_engine::{BootError, Machine, Pool};
-use ncpu_gpu::{Emulation, GpuBatch};
+use ncpu_gpu::{Emulation, GpuBatch, Opening, Purpose};
 use ncpu_gpu_kernel::packed::PackedNetworks;
 use ncpu_image::RootImage;
 use ncpu_linux::Limits;
@@ -25,6 +25,19 @@ pub(super) struct Choice {
     pub(super) lanes: Option<NonZeroUsize>,
     /// How many machines there will be at most, if that is known.
     pub(super) machines: Option<u64>,
+    /// The GPU, if it may be used.
+    pub(super) opening: Option<Opening>,
+}
+
+/// Begins to open the GPU, if it may be used: beside what is done before there is a machine.
+pub(super) fn begin(execution: &Execution) -> anyhow::Result<Option<Opening>> {
+    let purpose = match execution.alu {
+        AluKind::Native => Purpose::Many,
+        AluKind::Neural => Purpose::Neural,
+    };
+    let is_wanted = matches!(execution.engine, Engine::Gpu | Engine::Auto);
+    let opening = is_wanted.then(|| Opening::begin(purpose)).transpose();
+    opening.context("cannot start a thread")
 }
 
 /// How the machine is made that all others start as.
@@ -41,7 +54,7 @@ pub(super) fn start(
     root: RootImage,
     origin: &Origin<'_>,
     rules: Rules,
-    choice: Choice,
+    mut choice: Choice,
 ) -> anyhow::Result<Result<Box<dyn BatchEngine>, u8>> {
     let cores = available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let threads = choice.lanes.map_or(cores, |lanes| lanes.min(cores));
@@ -64,14 +77,16 @@ pub(super) fn start(
             Template::restored(machine)
         }
     };
-    let is_neural = choice.networks.is_some();
-    let open = || if is_neural { ncpu_gpu::open_neural() } else { ncpu_gpu::open() };
-    let mut on_gpu = || gpu("gpu", open()?, template.fork()?, rules, &choice);
+    let opening = choice.opening.take();
+    let on_gpu = |template: &mut Template, choice: &Choice| {
+        let card = opening.context("no GPU was asked for")?.wait()?;
+        gpu("gpu", card, template.fork()?, rules, choice)
+    };
     Ok(Ok(match choice.engine {
         Engine::Cpu => on_cpu(template, rules, threads, choice.networks),
-        Engine::Gpu => on_gpu()?,
+        Engine::Gpu => on_gpu(&mut template, &choice)?,
         Engine::GpuEmulated => gpu("gpu-emulated", Emulation::default(), template, rules, &choice)?,
-        Engine::Auto => match on_gpu() {
+        Engine::Auto => match on_gpu(&mut template, &choice) {
             Ok(engine) => {
                 let device = engine.device().map(|figures| figures.device);
                 eprintln!("ncpu: engine gpu: {}", device.unwrap_or_default());

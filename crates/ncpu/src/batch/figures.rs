@@ -107,6 +107,7 @@ pub(super) struct BatchReport {
     stopped: bool,
     instructions: u64,
     wall_seconds: f64,
+    process_seconds: f64,
     machines_per_second: f64,
     instructions_per_second: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -137,6 +138,7 @@ impl BatchReport {
             stopped,
             instructions: tally.instructions,
             wall_seconds,
+            process_seconds: report::process_seconds(),
             machines_per_second: a_second(tally.all()),
             instructions_per_second: a_second(tally.instructions),
             gpu: engine.device(),

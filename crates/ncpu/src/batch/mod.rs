@@ -2,18 +2,22 @@
 //!
 //! - [`cases`]    inputs: a folder, lines of JSON, a range of numbers
 //! - [`engine`]   what runs the machines
+//! - [`reading`]  reads ahead
 //! - [`results`]  rows: written as lines of JSON or Parquet, and found again by `--resume`
+//! - [`lines`]    the former
 //! - `parquet`    the latter, if this build has it
 //! - [`figures`]  counts, the report and the progress bar
 //!
-//! Inputs are read as lanes become free and rows are written as machines end, so that neither has to
+//! Inputs are read some way ahead, as lanes become free, and rows are written as machines end, so that neither has to
 //! fit memory, and what was written when something goes wrong is good.
 
 mod cases;
 mod engine;
 mod figures;
+mod lines;
 #[cfg(feature = "parquet")]
 mod parquet;
+mod reading;
 mod results;
 
 use crate::cli::{AluKind, BatchArguments};
@@ -24,8 +28,9 @@ use anyhow::{Context, ensure};
 use cases::Source;
 use engine::{Choice, Origin};
 use figures::{BatchReport, Progress, Tally};
-use ncpu_engine::batch::{BatchError, Finished, Rules, compact_limits};
-use results::{Earlier, Results};
+use ncpu_engine::batch::{BatchError, Case, Finished, Outcome, Rules, compact_limits};
+use reading::Reading;
+use results::Results;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use std::cell::RefCell;
@@ -40,6 +45,7 @@ const MOST_TOLD: u64 = 10;
 
 /// Runs a batch and returns the status to end with.
 pub(crate) fn batch(arguments: &BatchArguments) -> anyhow::Result<u8> {
+    let opening = engine::begin(&arguments.execution)?;
     let (root, program, origin) = match &arguments.snapshot {
         Some(path) => {
             let (program, rest) = match &arguments.command[..] {
@@ -69,7 +75,7 @@ pub(crate) fn batch(arguments: &BatchArguments) -> anyhow::Result<u8> {
         timeout: arguments.execution.timeout,
         output: arguments.output_limit,
     };
-    let mut source = Source::open(arguments)?;
+    let source = Source::open(arguments)?;
     let networks = match arguments.execution.alu {
         AluKind::Native => None,
         AluKind::Neural => Some(neural::open(&arguments.execution.weights)?),
@@ -80,6 +86,7 @@ pub(crate) fn batch(arguments: &BatchArguments) -> anyhow::Result<u8> {
         networks,
         lanes: arguments.lanes,
         machines: source.count(),
+        opening,
     };
     let mut engine = match engine::start(root, &origin, rules, choice)? {
         Ok(engine) => engine,
@@ -88,6 +95,7 @@ pub(crate) fn batch(arguments: &BatchArguments) -> anyhow::Result<u8> {
     let (results, earlier) = results::open(arguments.out.as_deref(), arguments.resume)?;
     let signals = Signals::catch().context("cannot catch signals")?;
     let left = source.count().map(|count| count.saturating_sub(earlier.len()));
+    let earlier = Arc::new(earlier);
     let recorder = RefCell::new(Recorder {
         results,
         tally: Tally::default(),
@@ -95,14 +103,16 @@ pub(crate) fn batch(arguments: &BatchArguments) -> anyhow::Result<u8> {
     });
     let fatal = RefCell::new(None);
     let start = Instant::now();
+    let mut reading =
+        Reading::start(source, Arc::clone(&earlier)).context("cannot start a thread")?;
     let outcome = {
         let mut cases = std::iter::from_fn(|| {
-            next(&mut source, &earlier, &recorder).unwrap_or_else(|error| {
+            next(&mut reading, &signals.stop, &recorder).unwrap_or_else(|error| {
                 *fatal.borrow_mut() = Some(error);
                 None
             })
         });
-        let mut sink = |finished| recorder.borrow_mut().record(&finished);
+        let mut sink = |finished| recorder.borrow_mut().record(finished);
         engine.run(&mut cases, &signals.stop, &mut sink)
     };
     let wall = start.elapsed();
@@ -112,12 +122,15 @@ pub(crate) fn batch(arguments: &BatchArguments) -> anyhow::Result<u8> {
         Some(path) => format!("cannot write {}", path.display()),
         None => "cannot write to standard output".to_owned(),
     };
-    let written = match &outcome {
-        Err(BatchError::Sink(_)) => results.abandon(),
-        _ => results.finish().with_context(name)?,
+    let (written, outcome) = match outcome {
+        Err(BatchError::Sink(error)) => (results.abandon(), Err(BatchError::Sink(error))),
+        outcome => match results.finish() {
+            Ok(written) => (written, outcome.map(|_| ())),
+            Err((written, error)) => (written, outcome.and(Err(BatchError::Sink(error)))),
+        },
     };
     match outcome {
-        Ok(_) => {}
+        Ok(()) => {}
         Err(BatchError::Sink(error)) => {
             return Err(error)
                 .with_context(|| format!("{}; the {written} results before are kept", name()));
@@ -142,6 +155,8 @@ pub(crate) fn batch(arguments: &BatchArguments) -> anyhow::Result<u8> {
     if let Some(format) = arguments.report.format {
         report::write(&report, format, arguments.report.file.as_deref())?;
     }
+    // The end of the process gives back in one go what a GPU has.
+    std::mem::forget(engine);
     let all = tally.and(&earlier.tally);
     Ok(match signal {
         Some(signal) => status::SIGNAL + signal,
@@ -151,19 +166,16 @@ pub(crate) fn batch(arguments: &BatchArguments) -> anyhow::Result<u8> {
     })
 }
 
-/// The next case that has no result yet. Those that cannot be loaded are recorded as failed.
+/// The next case that has no result yet. Those that cannot be read are recorded as failed.
 fn next(
-    source: &mut Source,
-    earlier: &Earlier,
+    reading: &mut Reading,
+    stop: &AtomicBool,
     recorder: &RefCell<Recorder>,
-) -> anyhow::Result<Option<ncpu_engine::batch::Case>> {
-    while let Some(pending) = source.next()? {
-        if earlier.has(pending.index, &pending.label)? {
-            continue;
-        }
-        match pending.load() {
+) -> anyhow::Result<Option<Case>> {
+    while let Some(read) = reading.next(stop)? {
+        match read {
             Ok(case) => return Ok(Some(case)),
-            Err(failed) => recorder.borrow_mut().record(&failed)?,
+            Err(failed) => recorder.borrow_mut().record(*failed)?,
         }
     }
     Ok(None)
@@ -177,18 +189,17 @@ struct Recorder {
 }
 
 impl Recorder {
-    fn record(&mut self, finished: &Finished) -> io::Result<()> {
-        self.results.push(finished)?;
-        self.tally.add(finished);
+    fn record(&mut self, finished: Finished) -> io::Result<()> {
+        self.tally.add(&finished);
         self.progress.advance(&self.tally);
-        if let ncpu_engine::batch::Outcome::Failed(why) = &finished.outcome {
+        if let Outcome::Failed(why) = &finished.outcome {
             if self.tally.failed <= MOST_TOLD {
                 self.progress.tell(&format!("ncpu: {}: {why}", finished.label));
             } else if self.tally.failed == MOST_TOLD + 1 {
                 self.progress.tell("ncpu: more have failed; their rows say why");
             }
         }
-        Ok(())
+        self.results.push(finished)
     }
 }
 

@@ -139,22 +139,19 @@ impl Parquet {
 }
 
 impl Results for Parquet {
-    fn push(&mut self, finished: &Finished) -> io::Result<()> {
+    fn push(&mut self, finished: Finished) -> io::Result<()> {
         self.waiting_bytes += finished.stdout.bytes.len() + finished.stderr.bytes.len();
-        self.waiting.push(finished.clone());
+        self.waiting.push(finished);
         if self.waiting.len() >= GROUP_ROWS || self.waiting_bytes >= GROUP_BYTES {
             self.write_group()?;
         }
         Ok(())
     }
 
-    fn finish(mut self: Box<Self>) -> io::Result<u64> {
+    fn finish(mut self: Box<Self>) -> std::result::Result<u64, (u64, io::Error)> {
         match self.write_group().and_then(|()| self.write_footer()) {
             Ok(()) => Ok(self.rows),
-            Err(error) => {
-                self.abandon();
-                Err(error)
-            }
+            Err(error) => Err((self.abandon(), error)),
         }
     }
 
@@ -249,10 +246,10 @@ mod tests {
     fn what_is_written_can_be_read() {
         let file = tempfile::tempfile().unwrap();
         let mut parquet = Box::new(Parquet::new(file.try_clone().unwrap()).unwrap());
-        parquet.push(&row(0, Outcome::Exited(3))).unwrap();
-        parquet.push(&row(1, Outcome::Failed("why".into()))).unwrap();
+        parquet.push(row(0, Outcome::Exited(3))).unwrap();
+        parquet.push(row(1, Outcome::Failed("why".into()))).unwrap();
         parquet.write_group().unwrap();
-        parquet.push(&row(2, Outcome::Signalled(11))).unwrap();
+        parquet.push(row(2, Outcome::Signalled(11))).unwrap();
         assert_eq!(parquet.finish().unwrap(), 3);
         let rows = read(&file);
         for (row, words) in rows.iter().zip([
@@ -270,11 +267,11 @@ mod tests {
         let file = tempfile::tempfile().unwrap();
         let mut parquet = Box::new(Parquet::new(file.try_clone().unwrap()).unwrap());
         assert!(parquet.write_group().is_ok());
-        parquet.push(&row(0, Outcome::Fuel)).unwrap();
+        parquet.push(row(0, Outcome::Fuel)).unwrap();
         parquet.write_group().unwrap();
         // As if the disk had been full after a part of the next group.
         std::io::Write::write_all(&mut parquet.file, &[1; 1000]).unwrap();
-        parquet.push(&row(1, Outcome::Fuel)).unwrap();
+        parquet.push(row(1, Outcome::Fuel)).unwrap();
         assert_eq!(parquet.abandon(), 1);
         assert_eq!(read(&file).len(), 1);
 

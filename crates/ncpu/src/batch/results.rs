@@ -1,9 +1,10 @@
 //! Rows: one for each machine.
 //!
-//! Lines of JSON are the default. A stream of bytes is text in `stdout` and `stderr` if it is UTF-8,
+//! Lines of JSON ([`super::lines`]) are the default. A stream of bytes is text in `stdout` and `stderr` if it is UTF-8,
 //! and otherwise stands in `stdout_base64` or `stderr_base64` instead. See `docs/batch.md`.
 
 use super::figures::{Tally, ended};
+use super::lines::Lines;
 use anyhow::{Context, bail, ensure};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -11,16 +12,16 @@ use ncpu_engine::batch::{Captured, Finished, Outcome};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
 use std::path::Path;
 
 /// Takes rows.
 pub(super) trait Results {
-    /// Writes a row.
-    fn push(&mut self, finished: &Finished) -> io::Result<()>;
+    /// Takes a row, and writes it soon. That a row before could not be written is an error too.
+    fn push(&mut self, finished: Finished) -> io::Result<()>;
 
-    /// Completes what was written; how many rows that is.
-    fn finish(self: Box<Self>) -> io::Result<u64>;
+    /// Completes what was written; how many rows that is, whether something went wrong or not.
+    fn finish(self: Box<Self>) -> Result<u64, (u64, io::Error)>;
 
     /// Makes the best of what was written when writing has failed; how many rows that is.
     fn abandon(self: Box<Self>) -> u64;
@@ -61,7 +62,7 @@ pub(super) fn open(
     resume: bool,
 ) -> anyhow::Result<(Box<dyn Results>, Earlier)> {
     let Some(path) = path else {
-        return Ok((Box::new(Lines::new(Box::new(io::stdout()), None)), Earlier::default()));
+        return Ok((Box::new(Lines::new(Box::new(io::stdout()), None)?), Earlier::default()));
     };
     let name = path.display();
     let is_taken = path.metadata().is_ok_and(|file| file.is_file() && file.len() != 0);
@@ -77,7 +78,7 @@ pub(super) fn open(
         return open_parquet(path).map(|results| (results, Earlier::default()));
     }
     let (file, earlier) = open_lines(path).with_context(|| format!("--out {name}"))?;
-    Ok((Box::new(Lines::new(Box::new(file.try_clone()?), Some(file))), earlier))
+    Ok((Box::new(Lines::new(Box::new(file.try_clone()?), Some(file))?), earlier))
 }
 
 #[cfg(feature = "parquet")]
@@ -98,7 +99,7 @@ fn open_parquet(path: &Path) -> anyhow::Result<Box<dyn Results>> {
 
 /// A row as a line of JSON.
 #[derive(Serialize)]
-struct Row<'r> {
+pub(super) struct Row<'r> {
     index: u64,
     label: &'r str,
     ended: &'static str,
@@ -147,7 +148,7 @@ pub(super) fn is_truncated(finished: &Finished) -> bool {
 }
 
 impl<'r> Row<'r> {
-    fn of(finished: &'r Finished) -> Row<'r> {
+    pub(super) fn of(finished: &'r Finished) -> Row<'r> {
         let (exit, signal, error) = details(&finished.outcome);
         let (stdout, stdout_base64) = text_or_base64(&finished.stdout);
         let (stderr, stderr_base64) = text_or_base64(&finished.stderr);
@@ -166,47 +167,6 @@ impl<'r> Row<'r> {
             truncated: is_truncated(finished),
             error,
         }
-    }
-}
-
-/// Lines of JSON.
-struct Lines {
-    out: Box<dyn Write>,
-    /// The file that `out` writes to, if it is one that can be cut.
-    file: Option<File>,
-    line: Vec<u8>,
-    rows: u64,
-}
-
-impl Lines {
-    fn new(out: Box<dyn Write>, file: Option<File>) -> Lines {
-        let file = file.filter(|file| file.metadata().is_ok_and(|metadata| metadata.is_file()));
-        Lines { out, file, line: Vec::new(), rows: 0 }
-    }
-}
-
-impl Results for Lines {
-    fn push(&mut self, finished: &Finished) -> io::Result<()> {
-        self.line.clear();
-        serde_json::to_writer(&mut self.line, &Row::of(finished))?;
-        self.line.push(b'\n');
-        let start = self.file.as_mut().map(|file| file.stream_position()).transpose()?;
-        // A row a write: it is there as soon as its machine has ended, and whole.
-        let result = self.out.write_all(&self.line).and_then(|()| self.out.flush());
-        if let (Err(_), Some(file), Some(start)) = (&result, &self.file, start) {
-            // If that fails too, --resume cuts the torn line off.
-            _ = file.set_len(start);
-        }
-        self.rows += u64::from(result.is_ok());
-        result
-    }
-
-    fn finish(self: Box<Self>) -> io::Result<u64> {
-        Ok(self.rows)
-    }
-
-    fn abandon(self: Box<Self>) -> u64 {
-        self.rows
     }
 }
 

@@ -3,11 +3,12 @@
 use crate::cli::{self, AluKind, Execution};
 use crate::neural;
 use crate::report::NeuralFigures;
+use anyhow::Context;
 use ncpu_alu::{Alu, NativeAlu};
-use ncpu_cuda::Device;
+use ncpu_cuda::{CudaError, Device};
 use ncpu_engine::batch::DeviceFigures;
 use ncpu_engine::{Ending, Folders, Host, Machine, Reason, Rules, drive};
-use ncpu_gpu::{Emulation, GpuMachine};
+use ncpu_gpu::{Emulation, GpuMachine, Opening, Purpose};
 use ncpu_gpu_kernel::packed::PackedNetworks;
 use ncpu_linux::tty::console;
 use ncpu_neural::Certified;
@@ -43,7 +44,8 @@ pub(crate) trait Engine {
     fn neural(&self) -> Option<NeuralFigures>;
 }
 
-/// Opens an engine for one machine.
+/// Opens an engine for one machine. A GPU is opened beside what is done before the machine is driven,
+/// and is missing only then.
 pub(crate) fn open(execution: &Execution) -> anyhow::Result<Box<dyn Engine>> {
     let networks = match execution.alu {
         AluKind::Neural => Some(neural::open(&execution.weights)?),
@@ -57,12 +59,13 @@ pub(crate) fn open(execution: &Execution) -> anyhow::Result<Box<dyn Engine>> {
             };
             Box::new(Cpu { networks: networks.map(with_figures), lifted_pages: 0 })
         }
-        (cli::Engine::Gpu, None) => Box::new(Gpu::new("gpu", ncpu_gpu::open()?, None)?),
         (cli::Engine::Gpu, networks) => {
-            Box::new(Gpu::new("gpu", ncpu_gpu::open_neural()?, networks)?)
+            let purpose = if networks.is_some() { Purpose::Neural } else { Purpose::One };
+            let opening = Opening::begin(purpose).context("cannot start a thread")?;
+            Box::new(Gpu::new("gpu", || opening.wait(), networks)?)
         }
         (cli::Engine::GpuEmulated, networks) => {
-            Box::new(Gpu::new("gpu-emulated", Emulation::default(), networks)?)
+            Box::new(Gpu::new("gpu-emulated", || Ok(Emulation::default()), networks)?)
         }
     })
 }
@@ -138,23 +141,30 @@ fn on_host<A: Alu>(
     })
 }
 
+/// Waits until a device is open.
+type Open<D> = Box<dyn FnOnce() -> Result<D, CudaError>>;
+
 /// A machine on a GPU stays there from its first drive on; copies of it come back.
 struct Gpu<D: Device> {
     name: &'static str,
-    /// Until the machine has it.
-    device: Option<D>,
+    /// Until the machine has the device.
+    open: Option<Open<D>>,
     machine: Option<GpuMachine<D>>,
     networks: Option<(Box<PackedNetworks>, Certificate)>,
 }
 
 impl<D: Device> Gpu<D> {
-    fn new(name: &'static str, device: D, networks: Option<Certified>) -> anyhow::Result<Gpu<D>> {
+    fn new(
+        name: &'static str,
+        open: impl FnOnce() -> Result<D, CudaError> + 'static,
+        networks: Option<Certified>,
+    ) -> anyhow::Result<Gpu<D>> {
         let pack = |networks: Certified| -> anyhow::Result<_> {
             let packed = Box::new(PackedNetworks::new(&networks.networks)?);
             Ok((packed, networks.certificate))
         };
         let networks = networks.map(pack).transpose()?;
-        Ok(Gpu { name, device: Some(device), machine: None, networks })
+        Ok(Gpu { name, open: Some(Box::new(open)), machine: None, networks })
     }
 }
 
@@ -171,8 +181,8 @@ impl<D: Device> Engine for Gpu<D> {
         folders: &mut Folders,
         rules: Rules,
     ) -> anyhow::Result<Ending> {
-        if let Some(device) = self.device.take() {
-            let mut gpu = GpuMachine::new(device, machine, is_live)?;
+        if let Some(open) = self.open.take() {
+            let mut gpu = GpuMachine::new(open()?, machine, is_live)?;
             if let Some((networks, _)) = &self.networks {
                 gpu.use_networks(networks)?;
             }

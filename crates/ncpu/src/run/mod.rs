@@ -51,7 +51,9 @@ pub(crate) mod status {
 /// Runs a program and returns the status to end with.
 pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<u8> {
     let kind = arguments.drive.execution.engine;
-    let engine = engine::open(&arguments.drive.execution)?;
+    // Each of several runs opens its own.
+    let is_single = arguments.repeat <= 1;
+    let engine = is_single.then(|| engine::open(&arguments.drive.execution)).transpose()?;
     let folders = open_folders(&arguments.drive)?;
     let (root, mut guest) = match Guest::open(&arguments.guest, &arguments.command, arguments.tty)?
     {
@@ -84,11 +86,9 @@ pub(crate) fn run(arguments: &RunArguments) -> anyhow::Result<u8> {
         }
     };
     let name = guest.name(&arguments.command);
-    if arguments.repeat > 1 {
-        // Each run opens its own.
-        drop(engine);
+    let Some(engine) = engine else {
         return repeat::run(arguments.repeat, &arguments.drive, name, start);
-    }
+    };
     let mut machine = match start()? {
         Started::Machine(machine) => *machine,
         Started::Not(status) => return Ok(status),
@@ -190,5 +190,8 @@ fn finish(mut session: Session<'_>, mut host: Box<dyn Host>) -> anyhow::Result<u
         let report = session.report(&outcome);
         report::write(&report, format, session.options.report.file.as_deref())?;
     }
-    outcome.tell(session.options)
+    let options = session.options;
+    // The end of the process gives back in one go what a GPU has.
+    std::mem::forget(session.engine);
+    outcome.tell(options)
 }
