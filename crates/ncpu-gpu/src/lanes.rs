@@ -319,8 +319,8 @@ impl<D: Device> Lanes<D> {
         Ok(this)
     }
 
-    /// Has networks do the arithmetic from now on. The device must have the modules of
-    /// [`crate::open_neural`].
+    /// Has networks do the arithmetic from now on. The device must have been opened for them
+    /// ([`crate::Purpose`]).
     ///
     /// # Errors
     /// When there is not enough memory, or a call of the driver fails.
