@@ -3,9 +3,10 @@
 use crate::cli::{TrainAluArguments, VerifyAluArguments};
 use anyhow::ensure;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use ncpu_neural::verify::{Progress, Refuted, SIXTEEN_BIT_STEPS, STEPS, VerifyError};
+use ncpu_neural::verify::{Progress, STEPS, VerifyError};
 use ncpu_neural::weights::Certificate;
 use ncpu_neural::{Weights, verify as proof};
+use ncpu_neural_alu::pairs::{Operands, Wrong};
 use std::io::{self, IsTerminal, Write};
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -118,7 +119,7 @@ pub(crate) fn verify(arguments: &VerifyAluArguments) -> anyhow::Result<u8> {
     if *exhaustive {
         match all_of_16_bits(&weights, folder)? {
             Ok(line) => writeln!(stdout, "{line}")?,
-            Err(refuted) => return refute(refuted),
+            Err(wrong) => return refute(wrong.into()),
         }
     }
     if *check {
@@ -141,14 +142,15 @@ pub(crate) fn verify(arguments: &VerifyAluArguments) -> anyhow::Result<u8> {
 }
 
 /// Runs the networks on all operands of 16 bits, on all cores, and says what came of it.
-fn all_of_16_bits(weights: &Weights, folder: &Path) -> anyhow::Result<Result<String, Refuted>> {
+fn all_of_16_bits(weights: &Weights, folder: &Path) -> anyhow::Result<Result<String, Wrong>> {
     let cells = weights.cells(folder)?;
-    let (start, bar) = (Instant::now(), bar(SIXTEEN_BIT_STEPS, OPERANDS_DONE));
+    let (start, bar) = (Instant::now(), bar(Operands::ALL.firsts.len() as u64, OPERANDS_DONE));
     let cores = available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let result = proof::all_of_16_bits(&cells, cores, || bar.inc(1));
+    let result = proof::pairs_of_16_bits(&cells, &Operands::ALL, cores, || bar.inc(1));
     bar.finish_and_clear();
     let took = start.elapsed().as_secs_f64();
-    Ok(result.map(|results| {
+    Ok(result.map(|right| {
+        let results = right.total();
         format!("networks on all operands of 16 bits: {results} results equal ({took:.0} s)")
     }))
 }
