@@ -23,7 +23,7 @@ use std::sync::atomic::AtomicU32;
 use std::time::{Duration, Instant};
 
 /// Threads of a block: whole warps.
-const BLOCK: u32 = 128;
+pub(crate) const BLOCK: u32 = 128;
 /// Micro-ops that the store of lifted code has room for, and pages.
 const CODE_UOPS: u64 = 8 << 20;
 const CODE_PAGES: u32 = 1 << 14;
@@ -72,7 +72,7 @@ unsafe impl Plain for PackedNetworks {}
 // SAFETY: integers only.
 unsafe impl Plain for Tallies {}
 
-fn pointer<T>(address: u64) -> *mut T {
+pub(crate) fn pointer<T>(address: u64) -> *mut T {
     ptr::without_provenance_mut(address as usize)
 }
 
