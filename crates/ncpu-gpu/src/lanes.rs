@@ -618,7 +618,7 @@ impl<D: Device> Lanes<D> {
             let mut bytes = vec![0; rows * width];
             let from = table + u64::from(first) * pitch as u64;
             self.device.download_2d(from, pitch, width, rows, &mut bytes)?;
-            if rows == lanes.len() {
+            if rows == count && count == lanes.len() {
                 return Ok(bytes);
             }
             for &lane in group {
