@@ -4,7 +4,7 @@
 //! least as many threads as there is work for; threads beyond that do nothing.
 
 use crate::batch::{Batch, LIFTS, state};
-use crate::neural::Chains;
+use crate::neural::{Chains, Pairs};
 use crate::{execute, forking, lifting, neural, serving};
 use ncpu_alu::NativeAlu;
 
@@ -79,6 +79,8 @@ entries! {
     ncpu_execute_neural "neural" |batch: Batch, thread| neural::execute(batch, thread);
     /// Chains of results of networks; takes the address of [`Chains`].
     ncpu_neural_chain "neural" |chains: Chains, thread| neural::chain(chains, thread);
+    /// All results of pairs of operands of 16 bits; takes the address of [`Pairs`].
+    ncpu_neural_pairs "neural" |pairs: Pairs, thread| neural::check(pairs, thread);
     /// Every lane that waits is served.
     ncpu_serve "service" |batch: Batch, thread| serving::serve_waiting(batch, thread);
     /// Chosen lanes go on, as their output has been taken.

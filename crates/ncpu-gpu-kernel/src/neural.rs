@@ -10,10 +10,13 @@
 use crate::batch::{Batch, WARP, state};
 use crate::execute;
 use crate::packed::{self, PackedNetworks};
+use core::convert::Infallible;
+use core::sync::atomic::{AtomicU32, Ordering};
 use ncpu_machine::StopAfter;
 use ncpu_neural_alu::alu::Compute;
 use ncpu_neural_alu::bits::Evaluate;
-use ncpu_neural_alu::{BitSliced, CellId, Cells, NeuralAlu, Operation};
+use ncpu_neural_alu::pairs::{Counts, of_16_bits};
+use ncpu_neural_alu::{BitSliced, Bits, CellId, Cells, NeuralAlu, Operation};
 
 /// The command that ends the wait of a warp's other threads. Others are numbers of operations, and this
 /// much more for a carry.
@@ -221,5 +224,75 @@ pub unsafe fn chain(chains: &Chains, thread: u32) {
             }
         }
         *a = result;
+    }
+}
+
+/// Pairs of operands of 16 bits: the parameter of [`check`]. They are numbered in their order.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Pairs {
+    /// Networks.
+    pub cells: *const Cells,
+    /// Least of the first operands.
+    pub first: u32,
+    /// Least of the second operands.
+    pub second: u32,
+    /// How many second operands there are, from 1.
+    pub seconds: u32,
+    /// Pairs; with the threads, less than 2^32.
+    pub count: u32,
+    /// Threads that they are spread over, from 1.
+    pub threads: u32,
+    /// Whether a result is wrong: not zero if one is.
+    pub is_wrong: AtomicU32,
+    /// What each thread has found.
+    pub found: *mut Checked,
+}
+
+/// What a thread has found of its pairs, of this launch and those before. Plain words.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Checked {
+    /// Results that are right.
+    pub right: Counts,
+    /// The first that is wrong: one more than the number of what was compared; zero if none is.
+    pub wrong: u32,
+    /// Its first operand.
+    pub a: u16,
+    /// Its second operand.
+    pub b: u16,
+    /// It.
+    pub result: u64,
+    /// What it should be.
+    pub expected: u64,
+}
+
+/// Computes all results of every pair that is the thread's, and compares them with what they should be.
+///
+/// # Safety
+/// What `pairs` leads to must be as it says, and used by nothing else.
+pub unsafe fn check(pairs: &Pairs, thread: u32) {
+    if thread >= pairs.threads {
+        return;
+    }
+    // SAFETY: the caller's promise; no other thread has this number.
+    let (cells, checked) = unsafe { (&*pairs.cells, &mut *pairs.found.add(thread as usize)) };
+    let evaluator = BitSliced::new(cells);
+    let mut number = thread;
+    while number < pairs.count {
+        let a = (pairs.first + number / pairs.seconds) as u16;
+        let b = (pairs.second + number % pairs.seconds) as u16;
+        let d = &mut Bits::new(&evaluator);
+        let Ok(()) = of_16_bits(d, a, b, |compared, result, expected| {
+            let is_right = result == expected;
+            checked.right.bump(compared, is_right.into());
+            if !is_right && checked.wrong == 0 {
+                let wrong = compared as u32 + 1;
+                *checked = Checked { right: checked.right, wrong, a, b, result, expected };
+                pairs.is_wrong.store(1, Ordering::Relaxed);
+            }
+            Ok::<(), Infallible>(())
+        });
+        number += pairs.threads;
     }
 }

@@ -21,6 +21,17 @@ pub enum GpuError {
     /// A round was in vain.
     #[error("a machine on the GPU neither runs nor says why: its memory is damaged")]
     Stuck,
+    /// What a thread says of a wrong result means nothing.
+    #[error("the GPU says that a result is wrong, but not which: its memory is damaged")]
+    Damaged,
+    /// Results are neither right nor wrong.
+    #[error("the GPU compared {found} results, not {expected}")]
+    Unchecked {
+        /// Results compared.
+        found: u64,
+        /// Results that there are.
+        expected: u64,
+    },
     /// The machines need more memory than there is.
     #[error(
         "{lanes} machines need {} of GPU memory, {} are free; at most {most} of this size fit \

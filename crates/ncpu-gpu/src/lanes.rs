@@ -23,7 +23,7 @@ use std::sync::atomic::AtomicU32;
 use std::time::{Duration, Instant};
 
 /// Threads of a block: whole warps.
-const BLOCK: u32 = 128;
+pub(crate) const BLOCK: u32 = 128;
 /// Micro-ops that the store of lifted code has room for, and pages.
 const CODE_UOPS: u64 = 8 << 20;
 const CODE_PAGES: u32 = 1 << 14;
@@ -72,7 +72,7 @@ unsafe impl Plain for PackedNetworks {}
 // SAFETY: integers only.
 unsafe impl Plain for Tallies {}
 
-fn pointer<T>(address: u64) -> *mut T {
+pub(crate) fn pointer<T>(address: u64) -> *mut T {
     ptr::without_provenance_mut(address as usize)
 }
 
@@ -319,8 +319,8 @@ impl<D: Device> Lanes<D> {
         Ok(this)
     }
 
-    /// Has networks do the arithmetic from now on. The device must have the modules of
-    /// [`crate::open_neural`].
+    /// Has networks do the arithmetic from now on. The device must have been opened for them
+    /// ([`crate::Purpose`]).
     ///
     /// # Errors
     /// When there is not enough memory, or a call of the driver fails.
@@ -618,7 +618,7 @@ impl<D: Device> Lanes<D> {
             let mut bytes = vec![0; rows * width];
             let from = table + u64::from(first) * pitch as u64;
             self.device.download_2d(from, pitch, width, rows, &mut bytes)?;
-            if rows == lanes.len() {
+            if rows == count && count == lanes.len() {
                 return Ok(bytes);
             }
             for &lane in group {

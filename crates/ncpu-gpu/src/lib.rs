@@ -8,6 +8,7 @@
 //! - [`lanes`]      machines in device memory
 //! - [`batch`]      many machines with inputs of their own
 //! - [`single`]     one machine, driven like one on the host's processor
+//! - [`pairs`]      networks on all pairs of operands of 16 bits
 //! - [`mod@open`]   the card
 //! - [`emulation`]  a device on the host's processor, for tests
 
@@ -17,6 +18,7 @@ mod error;
 mod lanes;
 mod open;
 mod pace;
+mod pairs;
 mod single;
 
 pub use batch::{GpuBatch, plan_batch};
@@ -24,4 +26,5 @@ pub use emulation::Emulation;
 pub use error::{GpuError, Result};
 pub use lanes::{Lanes, Plan, Spent, most_lanes};
 pub use open::{Opening, Purpose, open};
+pub use pairs::{CheckedPairs, check_pairs};
 pub use single::GpuMachine;

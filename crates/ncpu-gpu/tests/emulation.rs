@@ -57,3 +57,18 @@ fn one_lane_ends_as_on_the_host() {
 fn lanes_with_spread_frames_end_as_on_the_host() {
     ends_as_on_the_host(35, true, 30_000);
 }
+
+#[test]
+fn records_of_lanes_that_are_far_from_each_other_are_theirs() {
+    let mut template = booted(&pool(PROGRAM));
+    let plan = Plan { lanes: 300, spread: true, frames: 320 * 64, staged: 0, output: 1 << 16 };
+    let mut lanes = Lanes::new(Emulation::default(), &mut template, &plan).unwrap();
+    let all: Vec<u32> = (0..300).collect();
+    let given = |&lane: &u32| Given { input: 0, input_length: lane.into() };
+    lanes.fork(&all, &fresh(), &all.iter().map(given).collect::<Vec<_>>()).unwrap();
+    for some in [&all[..], &[7], &[0, 2, 299], &[0, 1, 298, 299], &[1, 100, 101, 299]] {
+        let records = lanes.records(some).unwrap();
+        let found: Vec<u64> = records.iter().map(|record| record.input_length).collect();
+        assert_eq!(found, some.iter().map(|&lane| lane.into()).collect::<Vec<u64>>());
+    }
+}

@@ -7,6 +7,7 @@
 //! - [`adder`], [`compare`], [`shift`], [`count`], [`multiply`], [`divide`]: the compositions
 //! - [`bits`]      the domain that evaluates networks on planes of 64 bits
 //! - [`alu`]       the compositions as the machine's arithmetic unit
+//! - [`pairs`]     the compositions for small operands, beside Rust's operators
 //!
 //! A composition is one source for every domain: the machine evaluates it with the networks of a weight
 //! file, and the proof runs it on symbolic planes with each cell replaced by what was proved of it.
@@ -27,6 +28,7 @@ pub mod divide;
 pub mod domain;
 pub mod multiply;
 pub mod network;
+pub mod pairs;
 pub mod schedule;
 pub mod shift;
 

@@ -1,11 +1,15 @@
 //! `ncpu train alu` and `ncpu verify alu`.
 
-use crate::cli::{TrainAluArguments, VerifyAluArguments};
+use crate::cli::{Engine, TrainAluArguments, VerifyAluArguments};
 use anyhow::ensure;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use ncpu_neural::verify::{Progress, Refuted, SIXTEEN_BIT_STEPS, STEPS, VerifyError};
+use ncpu_cuda::{Cuda, Device};
+use ncpu_gpu::{Emulation, check_pairs};
+use ncpu_neural::verify::{Progress, STEPS, VerifyError};
 use ncpu_neural::weights::Certificate;
 use ncpu_neural::{Weights, verify as proof};
+use ncpu_neural_alu::Cells;
+use ncpu_neural_alu::pairs::{Compared, Counts, Operands, Wrong};
 use std::io::{self, IsTerminal, Write};
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -89,16 +93,18 @@ pub(crate) fn train(_: &TrainAluArguments) -> anyhow::Result<u8> {
 
 /// Proves the networks.
 pub(crate) fn verify(arguments: &VerifyAluArguments) -> anyhow::Result<u8> {
-    let VerifyAluArguments { weights: folder, check, verbose, exhaustive } = arguments;
+    let VerifyAluArguments { weights: folder, check, verbose, exhaustive, .. } = arguments;
+    // Before the proof: that there is no GPU is to be known at once.
+    let checker = exhaustive.then(|| Checker::open(arguments.engine)).transpose()?;
     let start = Instant::now();
     let mut weights = Weights::read(folder)?;
-    let bar = bar(STEPS as u64, STEPS_DONE);
+    let steps = bar(STEPS as u64, STEPS_DONE);
     let mut shown = Vec::new();
     let result = proof::verify(&weights, folder, |progress| {
-        bar.inc(1);
+        steps.inc(1);
         shown.push(progress);
     });
-    bar.finish_and_clear();
+    steps.finish_and_clear();
     let refute = |refuted| {
         eprintln!("ncpu: {}: refuted: {refuted}", folder.display());
         Ok(REFUTED)
@@ -115,11 +121,26 @@ pub(crate) fn verify(arguments: &VerifyAluArguments) -> anyhow::Result<u8> {
         }
     }
     tell(&mut stdout, &certificate, &shown, start.elapsed())?;
-    if *exhaustive {
-        match all_of_16_bits(&weights, folder)? {
-            Ok(line) => writeln!(stdout, "{line}")?,
-            Err(refuted) => return refute(refuted),
+    if let Some(checker) = checker {
+        let firsts = arguments.first_operands.clone().unwrap_or(Operands::ALL.firsts);
+        let operands = Operands { firsts, ..Operands::ALL };
+        let cells = weights.cells(folder)?;
+        let (start, bar) = (Instant::now(), bar(operands.firsts.len() as u64, OPERANDS_DONE));
+        let result = checker.check(&cells, &operands, &bar);
+        bar.finish_and_clear();
+        let right = match result? {
+            Ok(right) => right,
+            Err(wrong) => return refute(wrong.into()),
+        };
+        if *verbose {
+            for &compared in Compared::ALL {
+                let (name, count) = (compared.name(), right.of(compared));
+                writeln!(stdout, "{name:17} on operands of 16 bits: {count} results equal")?;
+            }
         }
+        let (took, on) = (start.elapsed().as_secs_f64(), checker.describe());
+        let (which, count) = (which(&operands), right.total());
+        writeln!(stdout, "networks on {which}: {count} results equal ({took:.0} s; {on})")?;
     }
     if *check {
         for (card, family) in weights.cards.iter().zip(ncpu_neural::weights::FAMILIES) {
@@ -140,17 +161,67 @@ pub(crate) fn verify(arguments: &VerifyAluArguments) -> anyhow::Result<u8> {
     Ok(0)
 }
 
-/// Runs the networks on all operands of 16 bits, on all cores, and says what came of it.
-fn all_of_16_bits(weights: &Weights, folder: &Path) -> anyhow::Result<Result<String, Refuted>> {
-    let cells = weights.cells(folder)?;
-    let (start, bar) = (Instant::now(), bar(SIXTEEN_BIT_STEPS, OPERANDS_DONE));
-    let cores = available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let result = proof::all_of_16_bits(&cells, cores, || bar.inc(1));
-    bar.finish_and_clear();
-    let took = start.elapsed().as_secs_f64();
-    Ok(result.map(|results| {
-        format!("networks on all operands of 16 bits: {results} results equal ({took:.0} s)")
-    }))
+/// What runs the networks on operands of 16 bits.
+enum Checker {
+    Cpu(NonZeroUsize),
+    Gpu(Box<Cuda>),
+    GpuEmulated(Emulation),
+}
+
+impl Checker {
+    fn open(engine: Engine) -> anyhow::Result<Checker> {
+        let cores = || Checker::Cpu(available_parallelism().unwrap_or(NonZeroUsize::MIN));
+        let gpu =
+            || ncpu_gpu::open(ncpu_gpu::Purpose::Neural).map(|card| Checker::Gpu(Box::new(card)));
+        Ok(match engine {
+            Engine::Cpu => cores(),
+            Engine::Gpu => gpu()?,
+            Engine::GpuEmulated => Checker::GpuEmulated(Emulation::default()),
+            Engine::Auto => {
+                let checker = gpu().unwrap_or_else(|error| {
+                    eprintln!("ncpu: no GPU: {error}");
+                    cores()
+                });
+                eprintln!("ncpu: operands of 16 bits: {}", checker.describe());
+                checker
+            }
+        })
+    }
+
+    fn describe(&self) -> String {
+        match self {
+            Checker::Cpu(cores) => format!("threads of the processor: {cores}"),
+            Checker::Gpu(card) => card.describe(),
+            Checker::GpuEmulated(emulation) => emulation.describe(),
+        }
+    }
+
+    /// Compares all results; gives their numbers, or the first that is wrong.
+    fn check(
+        &self,
+        cells: &Cells,
+        operands: &Operands,
+        bar: &ProgressBar,
+    ) -> anyhow::Result<Result<Counts, Wrong>> {
+        let tell = |firsts: u32| bar.inc(firsts.into());
+        let checked = match self {
+            Checker::Cpu(cores) => {
+                return Ok(proof::pairs_of_16_bits(cells, operands, *cores, || tell(1)));
+            }
+            Checker::Gpu(card) => check_pairs(&**card, cells, operands, tell),
+            Checker::GpuEmulated(emulation) => check_pairs(emulation, cells, operands, tell),
+        }?;
+        Ok(checked.wrong.map_or(Ok(checked.right), Err))
+    }
+}
+
+/// Which operands of 16 bits they are, in words.
+fn which(operands: &Operands) -> String {
+    if *operands == Operands::ALL {
+        return "all operands of 16 bits".into();
+    }
+    let (first, last) = (operands.firsts.start(), operands.firsts.end());
+    format!("operands of 16 bits, the first from {first} to {last}")
 }
 
 /// One step of the proof.

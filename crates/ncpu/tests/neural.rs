@@ -134,6 +134,38 @@ fn the_proof_of_the_committed_weights_is_said_with_what_it_rests_on() {
     }
 }
 
+#[test]
+fn networks_are_run_on_operands_of_16_bits_by_any_engine() {
+    let verify = |options: &[&str]| {
+        let mut command = ncpu();
+        command.args(["verify", "alu", "--check", "--weights"]).arg(models());
+        command.args(options).output().unwrap()
+    };
+    for engine in ["cpu", "gpu-emulated"] {
+        let options = ["--exhaustive", "--first-operands", "65535..65536", "--engine", engine];
+        let output = verify(&[&options[..], &["--verbose"]].concat());
+        let words = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        for expected in [
+            "flags             on operands of 16 bits: 131072 results equal",
+            "udiv              on operands of 16 bits: 65536 results equal",
+            "clz               on operands of 16 bits: 1 results equal",
+            "on operands of 16 bits, the first from 65535 to 65535: 1048578 results equal",
+        ] {
+            assert!(words.contains(expected), "{engine}: {words}");
+        }
+    }
+    for (options, complaint) in [
+        (&["--engine", "cpu"][..], "--exhaustive"),
+        (&["--exhaustive", "--first-operands", "9..65537"], "9..65537 ends beyond 65536"),
+        (&["--exhaustive", "--first-operands", "9..9"], "no number is in 9..9"),
+    ] {
+        let output = verify(options);
+        assert_eq!(output.status.code(), Some(125), "{options:?}");
+        assert!(text(&output.stderr).contains(complaint), "{}", text(&output.stderr));
+    }
+}
+
 #[cfg(not(feature = "train"))]
 #[test]
 fn a_build_that_cannot_train_says_which_can() {

@@ -53,7 +53,7 @@ const MODULES: [Module; 5] = [
     Module {
         name: "neural",
         flags: &["-Copt-level=3"],
-        entries: &["ncpu_execute_neural", "ncpu_neural_chain"],
+        entries: &["ncpu_execute_neural", "ncpu_neural_chain", "ncpu_neural_pairs"],
     },
     Module {
         name: "service",

@@ -7,9 +7,10 @@ use super::reference::Plain;
 use super::symbolic::{Plane, Space};
 use ncpu_alu::{Alu, NativeAlu};
 use ncpu_neural_alu::domain::Domain;
-use ncpu_neural_alu::shift::{Kind, shift};
-use ncpu_neural_alu::{BitSliced, Bits, Cells, NeuralAlu, adder, compare, count, divide, multiply};
+use ncpu_neural_alu::pairs::{self, Counts, Operands, Wrong};
+use ncpu_neural_alu::{BitSliced, Bits, Cells, NeuralAlu};
 use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
@@ -21,104 +22,75 @@ fn refuted(name: &'static str, a: u64, b: u64, found: u64, expected: u64) -> Res
     if found == expected { Ok(()) } else { Err(Refuted::Run { name, a, b, found, expected }) }
 }
 
-/// A function that gives networks all pairs of operands of a width, of which the first is `a`, and tells the
-/// number of results.
-macro_rules! all_pairs {
-    ($name:ident, $width:literal, $unsigned:ty, $signed:ty, $wide:ty, $wide_signed:ty) => {
-        fn $name(cells: &Cells, a: $unsigned) -> Result<u64, Refuted> {
-            const W: u32 = $width;
-            let evaluator = BitSliced::new(cells);
-            let d = &mut Bits::new(&evaluator);
-            let mut results = 0;
-            for b in 0..=<$unsigned>::MAX {
-                let (x, y) = (u64::from(a), u64::from(b));
-                let (s, t) = (a as $signed, b as $signed);
-                let mut check = |name, found: u64, expected: u64| {
-                    results += 1;
-                    refuted(name, x, y, found, expected)
-                };
-                for carry in [0, 1] {
-                    let [sum, flags] = adder::add_with_flags::<_, W>(d, &x, &y, &carry);
-                    let wide = <$wide>::from(a) + <$wide>::from(b) + carry as $wide;
-                    let signed =
-                        <$wide_signed>::from(s) + <$wide_signed>::from(t) + carry as $wide_signed;
-                    let expected = u64::from(wide as $unsigned);
-                    check("add_with_carry", sum, expected)?;
-                    let [n, z] = [expected >> (W - 1), u64::from(expected == 0)];
-                    let overflow = <$wide_signed>::from(signed as $signed) != signed;
-                    let [c, v] = [u64::from(wide >> W), u64::from(overflow)];
-                    check("flags", flags, n << 3 | z << 2 | c << 1 | v)?;
-                }
-                let mask = u64::from(<$unsigned>::MAX);
-                let difference = adder::subtract::<_, W>(d, &x, &y).sum & mask;
-                check("sub", difference, a.wrapping_sub(b).into())?;
-                check("eq", compare::equal::<_, W>(d, &x, &y), (a == b).into())?;
-                check("ltu", compare::less::<_, W>(d, &x, &y), (a < b).into())?;
-                check("lts", compare::less_signed::<_, W>(d, &x, &y), (s < t).into())?;
-                let n = u32::from(b);
-                let expected = [
-                    (Kind::Left, a.wrapping_shl(n)),
-                    (Kind::Right, a.wrapping_shr(n)),
-                    (Kind::RightSigned, s.wrapping_shr(n) as $unsigned),
-                    (Kind::Rotate, a.rotate_right(n)),
-                ];
-                for (kind, expected) in expected {
-                    check("shift", shift::<_, W>(d, kind, &x, &y), expected.into())?;
-                }
-                let product = multiply::product::<_, W, false>(d, &x, &y)[0];
-                check("mul", product, x * y)?;
-                let signed = <$wide_signed>::from(s) * <$wide_signed>::from(t);
-                let high = multiply::signed_high::<_, W>(d, &(product >> W), &x, &y);
-                check("smulh", high, u64::from((signed >> W) as $unsigned))?;
-                let quotient = divide::quotient::<_, W>(d, &x, &y);
-                check("udiv", quotient, a.checked_div(b).unwrap_or(0).into())?;
-                let expected = if b == 0 { 0 } else { s.wrapping_div(t) as $unsigned };
-                check("sdiv", divide::quotient_signed::<_, W>(d, &x, &y), expected.into())?;
-                if b == 0 {
-                    check("clz", count::leading_zeros::<_, W>(d, &x), a.leading_zeros().into())?;
-                    check("popcount", count::ones::<_, W>(d, &x), a.count_ones().into())?;
-                }
-            }
-            Ok(results)
-        }
-    };
-}
-
-all_pairs!(pairs_of_8_bits, 8, u8, i8, u16, i16);
-all_pairs!(pairs_of_16_bits, 16, u16, i16, u32, i32);
-
 /// All operands of 8 bits through the networks. Gives the number of results.
 pub(super) fn eight_bits(cells: &Cells) -> Result<u64, Refuted> {
-    (0..=u8::MAX).map(|a| pairs_of_8_bits(cells, a)).sum()
+    let evaluator = BitSliced::new(cells);
+    let mut results = 0;
+    for (a, b) in (0..=u8::MAX).flat_map(|a| (0..=u8::MAX).map(move |b| (a, b))) {
+        pairs::of_8_bits(&mut Bits::new(&evaluator), a, b, |compared, found, expected| {
+            results += 1;
+            refuted(compared.name(), a.into(), b.into(), found, expected)
+        })?;
+    }
+    Ok(results)
 }
 
-/// All operands of 16 bits through the networks, on so many threads. Gives the number of results; `tell`
-/// hears, on any thread, of each first operand of [`u16::MAX`] + 1 that is through.
+/// A first operand of 16 bits through the networks, with each of the second ones.
+fn with_all(cells: &Cells, a: u16, seconds: RangeInclusive<u16>) -> Result<Counts, Wrong> {
+    let evaluator = BitSliced::new(cells);
+    let mut right = Counts::default();
+    for b in seconds {
+        pairs::of_16_bits(&mut Bits::new(&evaluator), a, b, |compared, found, expected| {
+            if found != expected {
+                return Err(Wrong { compared, a, b, found, expected });
+            }
+            right.bump(compared, 1);
+            Ok(())
+        })?;
+    }
+    Ok(right)
+}
+
+/// Operands of 16 bits through the networks, on so many threads. Gives the numbers of results, or the first
+/// that is wrong; `tell` hears, on any thread, of each first operand that is through.
 pub(super) fn sixteen_bits(
     cells: &Cells,
+    operands: &Operands,
     threads: NonZeroUsize,
     tell: &(impl Fn() + Sync),
-) -> Result<u64, Refuted> {
-    let next = AtomicU32::new(0);
-    let run = || -> Result<u64, Refuted> {
-        let mut results = 0;
-        while let Ok(a) = u16::try_from(next.fetch_add(1, Ordering::Relaxed)) {
-            // What is refuted keeps the others from going on.
-            results += pairs_of_16_bits(cells, a)
-                .inspect_err(|_| next.store(u32::from(u16::MAX) + 1, Ordering::Relaxed))?;
+) -> Result<Counts, Wrong> {
+    let past = u32::from(*operands.firsts.end()) + 1;
+    let next = AtomicU32::new((*operands.firsts.start()).into());
+    let run = || -> Result<Counts, Wrong> {
+        let mut right = Counts::default();
+        loop {
+            let a = next.fetch_add(1, Ordering::Relaxed);
+            let Some(a) = u16::try_from(a).ok().filter(|_| a < past) else { return Ok(right) };
+            // What is wrong keeps the others from going on. All before it have been begun, and end.
+            let more = with_all(cells, a, operands.seconds.clone())
+                .inspect_err(|_| next.store(past, Ordering::Relaxed))?;
+            right.add(&more);
             tell();
         }
-        Ok(results)
     };
-    thread::scope(|scope| {
+    let results: Vec<_> = thread::scope(|scope| {
         let threads: Vec<_> = (1..threads.get()).map(|_| scope.spawn(run)).collect();
         let own = run();
-        threads
+        let others = threads
             .into_iter()
-            .map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
-            .chain([own])
-            .sum()
-    })
+            .map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        others.chain([own]).collect()
+    });
+    let mut right = Counts::default();
+    let mut first: Option<Wrong> = None;
+    for result in results {
+        match result {
+            Ok(more) => right.add(&more),
+            Err(wrong) if first.is_none_or(|first| wrong.a < first.a) => first = Some(wrong),
+            Err(_) => {}
+        }
+    }
+    first.map_or(Ok(right), Err)
 }
 
 /// Operands that are likely to be wrong, then random ones (xorshift64*; Vigna 2016).
@@ -289,9 +261,18 @@ mod tests {
     fn pairs_of_16_bits_with_corners() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/alu");
         let cells = Weights::read(&folder).unwrap().cells(&folder).unwrap();
-        for a in [1, 0x8000] {
-            // Four of each pair with a carry, twelve of each without, two of each first operand.
-            assert_eq!(pairs_of_16_bits(&cells, a).unwrap(), 16 << 16 | 2);
-        }
+        let operands = Operands { firsts: 0x7fff..=0x8000, seconds: 0..=u16::MAX };
+        let through = AtomicU32::new(0);
+        let tell = || _ = through.fetch_add(1, Ordering::Relaxed);
+        let right = sixteen_bits(&cells, &operands, NonZeroUsize::MIN, &tell).unwrap();
+        // Four of each pair with a carry, twelve of each without, two of each first operand.
+        assert_eq!(right.total(), 2 * (16 << 16 | 2));
+        assert_eq!(right, operands.results());
+        assert_eq!(through.into_inner(), 2);
+    }
+
+    #[test]
+    fn all_pairs_of_16_bits_are_69_billion_results() {
+        assert_eq!(Operands::ALL.results().total(), 16 * (1 << 32) + 2 * (1 << 16));
     }
 }

@@ -24,6 +24,7 @@ mod theorems;
 use crate::digest::digest;
 use crate::weights::{Certificate, Weights, WeightsError};
 pub use cells::CellResult;
+use ncpu_neural_alu::pairs::{Counts, Operands, Wrong};
 use ncpu_neural_alu::{CellId, Cells, Network};
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -90,6 +91,13 @@ pub enum Refuted {
     },
 }
 
+impl From<Wrong> for Refuted {
+    fn from(wrong: Wrong) -> Refuted {
+        let Wrong { compared, a, b, found, expected } = wrong;
+        Refuted::Run { name: compared.name(), a: a.into(), b: b.into(), found, expected }
+    }
+}
+
 /// Why there is no certificate.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
@@ -142,20 +150,19 @@ pub fn check_cells(
 /// Number of steps that [`verify`] tells of.
 pub const STEPS: usize = CellId::COUNT + theorems::THEOREMS.len() + induction::STEPS.len() + 4;
 
-/// How often [`all_of_16_bits`] tells how far it is.
-pub const SIXTEEN_BIT_STEPS: u64 = 1 << 16;
-
-/// Gives the networks all pairs of operands of 16 bits, on so many threads, and compares every result with
-/// Rust's operators; gives their number. Takes hours. `tell` hears, on any thread, of each step.
+/// Gives the networks pairs of operands of 16 bits, on so many threads, and compares every result with
+/// Rust's operators; gives their numbers. All pairs take hours. `tell` hears, on any thread, of each first
+/// operand that is through.
 ///
 /// # Errors
-/// A result that is wrong.
-pub fn all_of_16_bits(
+/// The first result that is wrong.
+pub fn pairs_of_16_bits(
     cells: &Cells,
+    operands: &Operands,
     threads: NonZeroUsize,
     tell: impl Fn() + Sync,
-) -> Result<u64, Refuted> {
-    exhaustive::sixteen_bits(cells, threads, &tell)
+) -> Result<Counts, Wrong> {
+    exhaustive::sixteen_bits(cells, operands, threads, &tell)
 }
 
 /// Proves weights right; `tell` hears of each step. `folder` is for errors.

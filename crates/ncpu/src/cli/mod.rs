@@ -11,7 +11,7 @@ pub(crate) use front::{
 };
 use ncpu_engine::Pause;
 use std::num::NonZeroUsize;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::path::PathBuf;
 use std::time::Duration;
 pub(crate) use values::{Limit, Volume};
@@ -524,9 +524,18 @@ pub(crate) struct VerifyAluArguments {
     /// Print a line for each cell and theorem
     #[arg(short, long)]
     pub(crate) verbose: bool,
-    /// Run the networks on all operands of 16 bits too, beside the proof, which takes hours
+    /// Run the networks on all operands of 16 bits too, beside the proof, which takes a processor hours
     #[arg(long)]
     pub(crate) exhaustive: bool,
+    /// What runs them on all operands
+    ///
+    /// The results are the same. Auto takes the GPU if there is one.
+    #[arg(long, value_enum, default_value_t = Engine::Cpu, requires = "exhaustive")]
+    pub(crate) engine: Engine,
+    /// Of all operands, take only first ones from START to before END
+    #[arg(long, value_name = "START..END", value_parser = values::operands)]
+    #[arg(requires = "exhaustive")]
+    pub(crate) first_operands: Option<RangeInclusive<u16>>,
 }
 
 #[derive(Args, Debug)]

@@ -4,7 +4,7 @@ use ncpu_engine::Pause;
 use ncpu_linux::Limits;
 use ncpu_neural_math::Function;
 use std::num::NonZeroUsize;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -92,6 +92,14 @@ pub(super) fn range(text: &str) -> Result<Range<u64>, String> {
     } else {
         Err(format!("no number is in {text}: its end does not belong to it"))
     }
+}
+
+/// Reads a range of operands of 16 bits.
+pub(super) fn operands(text: &str) -> Result<RangeInclusive<u16>, String> {
+    let Range { start, end } = range(text)?;
+    let last = u16::try_from(end - 1).map_err(|_| format!("{text} ends beyond 65536"))?;
+    // It is not beyond the end.
+    Ok(start as u16..=last)
 }
 
 /// Reads a time with a unit: ms, s, m or h; without one, seconds.
