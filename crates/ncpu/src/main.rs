@@ -65,7 +65,7 @@ fn main() -> ExitCode {
         Ok(status) => ExitCode::from(status),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("ncpu: {error:#}");
+            eprintln!("ncpu: {}", explain(&error));
             ExitCode::from(run::status::FAILED)
         }
     }
@@ -83,4 +83,15 @@ fn completions(shell: clap_complete::Shell) -> anyhow::Result<u8> {
     clap_complete::generate(shell, &mut cli::Cli::command(), "ncpu", &mut script);
     io::Write::write_all(&mut io::stdout(), &script)?;
     Ok(0)
+}
+
+/// What went wrong, and its causes, of which many messages say the first themselves.
+fn explain(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }
