@@ -59,7 +59,10 @@ fn what_makes_no_sense_is_said() {
     let output = math(&["sqrt", "2"], Path::new("/nowhere"));
     assert_eq!(output.status.code(), Some(125));
     let said = text(&output.stderr);
-    assert!(said.contains("/nowhere/") && said.contains("ncpu train math --out /nowhere"), "{said}");
+    assert!(
+        said.contains("/nowhere/") && said.contains("ncpu train math --out /nowhere"),
+        "{said}"
+    );
 }
 
 #[test]
