@@ -257,11 +257,21 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
             ip = this.wrapping_add(1);
             fetch_ahead!();
 
-            // The micro-op. Every use takes it apart anew: else a lane would have all its fields in
+            // A field of the micro-op. Every use takes it apart anew: else a lane would have all fields in
             // registers, in whatever widths they are needed somewhere.
             macro_rules! u {
-                () => {
-                    if SPREAD { unpack(fetched) } else { *whole }
+                ($($field:tt)*) => {
+                    if SPREAD { unpack(fetched).$($field)* } else { whole.$($field)* }
+                };
+            }
+            // A function of the whole micro-op.
+            macro_rules! of_uop {
+                ($function:path $(, $more:expr)?) => {
+                    if SPREAD {
+                        $function(alu, slots!(), &unpack(fetched) $(, $more)?)
+                    } else {
+                        $function(alu, slots!(), whole $(, $more)?)
+                    }
                 };
             }
             // Calls a function, after which the micro-op and the next one are there as before.
@@ -284,7 +294,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
             }
             macro_rules! pc_after {
                 () => {
-                    pc!(u!().index()) + 4
+                    pc!(u!(index())) + 4
                 };
             }
             // Ends with an outcome.
@@ -313,8 +323,8 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
             // Stops in front of the instruction that `u` belongs to.
             macro_rules! stop {
                 ($exit:expr) => {{
-                    core.pc = pc!(u!().index());
-                    leave!($exit, clock - i32::from(u!().index()), this);
+                    core.pc = pc!(u!(index()));
+                    leave!($exit, clock - i32::from(u!(index())), this);
                 }};
             }
             macro_rules! fault {
@@ -339,7 +349,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                     if O::ACTIVE {
                         observer.branch(core.pc);
                     }
-                    clock -= 1 + i32::from(u!().index());
+                    clock -= 1 + i32::from(u!(index()));
                     if clock <= 0 {
                         leave!(Exit::Budget, clock, ip);
                     }
@@ -352,7 +362,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                 ($imm:expr) => {{
                     let imm: u64 = $imm;
                     let index = (imm >> 32) as u16;
-                    let left = clock - 1 - i32::from(u!().index());
+                    let left = clock - 1 - i32::from(u!(index()));
                     clock = left + i32::from(index);
                     // SAFETY: the page lifter took the index from the entry table.
                     let target = unsafe { code.uops().add(imm as u32 as usize) };
@@ -375,24 +385,24 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
             }
             macro_rules! a {
                 () => {
-                    get!(u!().ra)
+                    get!(u!(ra))
                 };
             }
             macro_rules! b {
                 () => {
-                    get!(u!().rb)
+                    get!(u!(rb))
                 };
             }
             macro_rules! d {
                 ($value:expr) => {
-                    set!(u!().rd, $value)
+                    set!(u!(rd), $value)
                 };
             }
             // Comparisons have no use for the value, and a lane's stores are dear.
             macro_rules! d_of_flags {
                 ($value:expr) => {
-                    if !SPREAD || u!().rd != slot::SINK {
-                        set!(u!().rd, $value);
+                    if !SPREAD || u!(rd) != slot::SINK {
+                        set!(u!(rd), $value);
                     }
                 };
             }
@@ -406,7 +416,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
             // Floating point of which the host's own instruction does most; else out of line.
             macro_rules! at_once {
                 ($op:ident, $format:ident, $else:path) => {
-                    if !hot::at_once::<A, $format>(alu, slots!(), &u!(), Op::$op) {
+                    if !of_uop!(hot::at_once::<A, $format>, Op::$op) {
                         call!($else(alu, slots!(), whole));
                     }
                 };
@@ -416,9 +426,9 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
             macro_rules! flags_then_branch {
                 ($result:expr) => {{
                     d_flags!($result);
-                    if holds!(u!().imm >> 48) {
+                    if holds!(u!(imm) >> 48) {
                         trail = trail.wrapping_add(UOP);
-                        go_in!(u!().imm);
+                        go_in!(u!(imm));
                     } else {
                         trail = trail.wrapping_sub(UOP);
                         ip = this.wrapping_add(3);
@@ -472,30 +482,30 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
             }
             macro_rules! displaced {
                 () => {
-                    alu.add(a!(), u!().imm)
+                    alu.add(a!(), u!(imm))
                 };
             }
             macro_rules! indexed {
                 () => {
-                    alu.add(a!(), alu.shl(b!(), u!().rc as u64))
+                    alu.add(a!(), alu.shl(b!(), u!(rc) as u64))
                 };
             }
             // The address of an `X` form.
             macro_rules! extended {
                 () => {{
-                    let index = if u!().imm == 0 { low(b!()) } else { sign32(b!()) };
-                    alu.add(a!(), alu.shl(index, u!().rc as u64))
+                    let index = if u!(imm) == 0 { low(b!()) } else { sign32(b!()) };
+                    alu.add(a!(), alu.shl(index, u!(rc) as u64))
                 }};
             }
             // The address of a `Wb` form, and what it does after its access.
             macro_rules! moving {
                 () => {
-                    alu.add(a!(), sign32(u!().imm))
+                    alu.add(a!(), sign32(u!(imm)))
                 };
             }
             macro_rules! write_back {
                 () => {
-                    set!(u!().ra, alu.add(a!(), sign32(u!().imm >> 32)))
+                    set!(u!(ra), alu.add(a!(), sign32(u!(imm) >> 32)))
                 };
             }
             // Makes sure that a pair can be stored whole.
@@ -512,13 +522,13 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
             }
 
             if O::ACTIVE {
-                if u!().at & Uop::FUSED != 0 {
+                if u!(at) & Uop::FUSED != 0 {
                     // Its two instructions follow one by one; the fused form does not count.
                     trail = trail.wrapping_sub(UOP);
                     continue;
                 }
-                if u!().at & Uop::FIRST != 0 {
-                    core.pc = pc!(u!().index());
+                if u!(at) & Uop::FIRST != 0 {
+                    core.pc = pc!(u!(index()));
                     set!(slot::NZCV, u64::from(flags));
                     if observer.insn(core) == Flow::Stop {
                         stop!(Exit::Stopped);
@@ -526,7 +536,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                 }
             }
 
-            match u!().op {
+            match u!(op) {
                 Op::PageEnd => {
                     core.pc = pc!(WORDS as u16);
                     clock -= WORDS as i32;
@@ -541,39 +551,39 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                 Op::Enter => {
                     enter!(|outcome| finish!(outcome));
                 }
-                Op::Undefined => stop!(Exit::Undefined(u!().imm as u32)),
-                Op::Brk => stop!(Exit::Breakpoint(u!().imm as u16)),
+                Op::Undefined => stop!(Exit::Undefined(u!(imm) as u32)),
+                Op::Brk => stop!(Exit::Breakpoint(u!(imm) as u16)),
                 Op::Svc => {
                     core.pc = pc_after!();
-                    let left = clock - 1 - i32::from(u!().index());
-                    leave!(Exit::SystemCall(u!().imm as u16), left, ip);
+                    let left = clock - 1 - i32::from(u!(index()));
+                    leave!(Exit::SystemCall(u!(imm) as u16), left, ip);
                 }
 
                 Op::Mov => d!(a!()),
-                Op::MovI => d!(u!().imm),
+                Op::MovI => d!(u!(imm)),
                 // Placing an immediate field is wiring.
-                Op::MovK => d!(get!(u!().rd) & !(0xffff << u!().rc) | u!().imm),
-                Op::MovKW => d!(low(get!(u!().rd) & !(0xffff << u!().rc) | u!().imm)),
+                Op::MovK => d!(get!(u!(rd)) & !(0xffff << u!(rc)) | u!(imm)),
+                Op::MovKW => d!(low(get!(u!(rd)) & !(0xffff << u!(rc)) | u!(imm))),
                 Op::Add => d!(alu.add(a!(), b!())),
                 Op::AddW => d!(low(alu.add(a!(), b!()))),
-                Op::AddI => d!(alu.add(a!(), u!().imm)),
-                Op::AddIW => d!(low(alu.add(a!(), u!().imm))),
+                Op::AddI => d!(alu.add(a!(), u!(imm))),
+                Op::AddIW => d!(low(alu.add(a!(), u!(imm)))),
                 Op::Sub => d!(alu.sub(a!(), b!())),
                 Op::SubW => d!(low(alu.sub(a!(), b!()))),
-                Op::AddLsl => d!(alu.add(a!(), alu.shl(b!(), u!().rc as u64))),
-                Op::AddLslW => d!(low(alu.add(a!(), alu.shl(b!(), u!().rc as u64)))),
-                Op::SubLsl => d!(alu.sub(a!(), alu.shl(b!(), u!().rc as u64))),
-                Op::SubLslW => d!(low(alu.sub(a!(), alu.shl(b!(), u!().rc as u64)))),
-                Op::AddUxtw => d!(alu.add(a!(), alu.shl(low(b!()), u!().rc as u64))),
-                Op::AddSxtw => d!(alu.add(a!(), alu.shl(sign32(b!()), u!().rc as u64))),
+                Op::AddLsl => d!(alu.add(a!(), alu.shl(b!(), u!(rc) as u64))),
+                Op::AddLslW => d!(low(alu.add(a!(), alu.shl(b!(), u!(rc) as u64)))),
+                Op::SubLsl => d!(alu.sub(a!(), alu.shl(b!(), u!(rc) as u64))),
+                Op::SubLslW => d!(low(alu.sub(a!(), alu.shl(b!(), u!(rc) as u64)))),
+                Op::AddUxtw => d!(alu.add(a!(), alu.shl(low(b!()), u!(rc) as u64))),
+                Op::AddSxtw => d!(alu.add(a!(), alu.shl(sign32(b!()), u!(rc) as u64))),
                 Op::AddS => d_flags!(alu.add_with_carry(a!(), b!(), false)),
                 Op::AddSW => d_flags!(alu.add_with_carry32(a!(), b!(), false)),
-                Op::AddSI => d_flags!(alu.add_with_carry(a!(), u!().imm, false)),
-                Op::AddSIW => d_flags!(alu.add_with_carry32(a!(), u!().imm, false)),
+                Op::AddSI => d_flags!(alu.add_with_carry(a!(), u!(imm), false)),
+                Op::AddSIW => d_flags!(alu.add_with_carry32(a!(), u!(imm), false)),
                 Op::SubS => d_flags!(alu.add_with_carry(a!(), alu.not(b!()), true)),
                 Op::SubSW => d_flags!(alu.add_with_carry32(a!(), alu.not(b!()), true)),
-                Op::SubSI => d_flags!(alu.add_with_carry(a!(), alu.not(u!().imm), true)),
-                Op::SubSIW => d_flags!(alu.add_with_carry32(a!(), alu.not(u!().imm), true)),
+                Op::SubSI => d_flags!(alu.add_with_carry(a!(), alu.not(u!(imm)), true)),
+                Op::SubSIW => d_flags!(alu.add_with_carry32(a!(), alu.not(u!(imm)), true)),
                 Op::Adc => d!(alu.add_with_carry(a!(), b!(), flags & 2 != 0).0),
                 Op::AdcW => d!(alu.add_with_carry32(a!(), b!(), flags & 2 != 0).0),
                 Op::AdcS => d_flags!(alu.add_with_carry(a!(), b!(), flags & 2 != 0)),
@@ -602,19 +612,19 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                 Op::BicW => d!(low(alu.and(a!(), alu.not(b!())))),
                 Op::OrnW => d!(low(alu.or(a!(), alu.not(b!())))),
                 Op::EonW => d!(low(alu.xor(a!(), alu.not(b!())))),
-                Op::XorRor => d!(alu.xor(a!(), alu.ror(b!(), u!().rc as u64))),
-                Op::XorRorW => d!(low(alu.xor(a!(), alu.ror32(b!(), u!().rc as u64)))),
-                Op::OrLsl => d!(alu.or(a!(), alu.shl(b!(), u!().rc as u64))),
-                Op::OrLslW => d!(low(alu.or(a!(), alu.shl(b!(), u!().rc as u64)))),
-                Op::AndI | Op::AndIW => d!(alu.and(a!(), u!().imm)),
-                Op::OrI => d!(alu.or(a!(), u!().imm)),
-                Op::OrIW => d!(low(alu.or(a!(), u!().imm))),
-                Op::XorI => d!(alu.xor(a!(), u!().imm)),
-                Op::XorIW => d!(low(alu.xor(a!(), u!().imm))),
+                Op::XorRor => d!(alu.xor(a!(), alu.ror(b!(), u!(rc) as u64))),
+                Op::XorRorW => d!(low(alu.xor(a!(), alu.ror32(b!(), u!(rc) as u64)))),
+                Op::OrLsl => d!(alu.or(a!(), alu.shl(b!(), u!(rc) as u64))),
+                Op::OrLslW => d!(low(alu.or(a!(), alu.shl(b!(), u!(rc) as u64)))),
+                Op::AndI | Op::AndIW => d!(alu.and(a!(), u!(imm))),
+                Op::OrI => d!(alu.or(a!(), u!(imm))),
+                Op::OrIW => d!(low(alu.or(a!(), u!(imm)))),
+                Op::XorI => d!(alu.xor(a!(), u!(imm))),
+                Op::XorIW => d!(low(alu.xor(a!(), u!(imm)))),
                 Op::AndS => d_flags!(with_nz(alu, alu.and(a!(), b!()), 63)),
                 Op::AndSW => d_flags!(with_nz(alu, low(alu.and(a!(), b!())), 31)),
-                Op::AndSI => d_flags!(with_nz(alu, alu.and(a!(), u!().imm), 63)),
-                Op::AndSIW => d_flags!(with_nz(alu, low(alu.and(a!(), u!().imm)), 31)),
+                Op::AndSI => d_flags!(with_nz(alu, alu.and(a!(), u!(imm)), 63)),
+                Op::AndSIW => d_flags!(with_nz(alu, low(alu.and(a!(), u!(imm))), 31)),
                 Op::Lsl => d!(alu.shl(a!(), b!() & 63)),
                 Op::LslW => d!(low(alu.shl(a!(), b!() & 31))),
                 Op::Lsr => d!(alu.lshr(a!(), b!() & 63)),
@@ -623,33 +633,33 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                 Op::AsrW => d!(low(alu.ashr(sign32(a!()), b!() & 31))),
                 Op::Ror => d!(alu.ror(a!(), b!() & 63)),
                 Op::RorW => d!(alu.ror32(a!(), b!() & 31)),
-                Op::RorI => d!(alu.ror(a!(), u!().rc as u64)),
-                Op::RorIW => d!(alu.ror32(a!(), u!().rc as u64)),
-                Op::LslAnd => d!(alu.and(alu.shl(a!(), u!().rc as u64), u!().imm)),
-                Op::LsrAnd => d!(alu.and(alu.lshr(a!(), u!().rc as u64), u!().imm)),
-                Op::LslAsr => d!(alu.ashr(alu.shl(a!(), u!().rb as u64), u!().rc as u64)),
-                Op::LslAsrW => d!(low(alu.ashr(alu.shl(a!(), u!().rb as u64), u!().rc as u64))),
+                Op::RorI => d!(alu.ror(a!(), u!(rc) as u64)),
+                Op::RorIW => d!(alu.ror32(a!(), u!(rc) as u64)),
+                Op::LslAnd => d!(alu.and(alu.shl(a!(), u!(rc) as u64), u!(imm))),
+                Op::LsrAnd => d!(alu.and(alu.lshr(a!(), u!(rc) as u64), u!(imm))),
+                Op::LslAsr => d!(alu.ashr(alu.shl(a!(), u!(rb) as u64), u!(rc) as u64)),
+                Op::LslAsrW => d!(low(alu.ashr(alu.shl(a!(), u!(rb) as u64), u!(rc) as u64))),
                 Op::BitInsert | Op::BitInsertW => {
-                    let field = alu.and(alu.ror(a!(), u!().rc as u64), u!().imm);
-                    let kept = alu.and(get!(u!().rd), !u!().imm);
+                    let field = alu.and(alu.ror(a!(), u!(rc) as u64), u!(imm));
+                    let kept = alu.and(get!(u!(rd)), !u!(imm));
                     let value = alu.or(kept, field);
-                    d!(if u!().op == Op::BitInsertW { low(value) } else { value });
+                    d!(if u!(op) == Op::BitInsertW { low(value) } else { value });
                 }
-                Op::Extr => d!(scalar::extract(alu, a!(), b!(), u!().rc as u64)),
+                Op::Extr => d!(scalar::extract(alu, a!(), b!(), u!(rc) as u64)),
                 Op::ExtrW => {
                     let pair = alu.or(alu.shl(a!(), 32), low(b!()));
-                    d!(low(alu.lshr(pair, u!().rc as u64)));
+                    d!(low(alu.lshr(pair, u!(rc) as u64)));
                 }
                 Op::Mul => d!(alu.mul(a!(), b!())),
                 Op::MulW => d!(low(alu.mul(a!(), b!()))),
-                Op::Madd => d!(alu.add(get!(u!().rc), alu.mul(a!(), b!()))),
-                Op::MaddW => d!(low(alu.add(get!(u!().rc), alu.mul(a!(), b!())))),
-                Op::Msub => d!(alu.sub(get!(u!().rc), alu.mul(a!(), b!()))),
-                Op::MsubW => d!(low(alu.sub(get!(u!().rc), alu.mul(a!(), b!())))),
-                Op::Smaddl => d!(alu.add(get!(u!().rc), alu.mul(sign32(a!()), sign32(b!())))),
-                Op::Smsubl => d!(alu.sub(get!(u!().rc), alu.mul(sign32(a!()), sign32(b!())))),
-                Op::Umaddl => d!(alu.add(get!(u!().rc), alu.mul(low(a!()), low(b!())))),
-                Op::Umsubl => d!(alu.sub(get!(u!().rc), alu.mul(low(a!()), low(b!())))),
+                Op::Madd => d!(alu.add(get!(u!(rc)), alu.mul(a!(), b!()))),
+                Op::MaddW => d!(low(alu.add(get!(u!(rc)), alu.mul(a!(), b!())))),
+                Op::Msub => d!(alu.sub(get!(u!(rc)), alu.mul(a!(), b!()))),
+                Op::MsubW => d!(low(alu.sub(get!(u!(rc)), alu.mul(a!(), b!())))),
+                Op::Smaddl => d!(alu.add(get!(u!(rc)), alu.mul(sign32(a!()), sign32(b!())))),
+                Op::Smsubl => d!(alu.sub(get!(u!(rc)), alu.mul(sign32(a!()), sign32(b!())))),
+                Op::Umaddl => d!(alu.add(get!(u!(rc)), alu.mul(low(a!()), low(b!())))),
+                Op::Umsubl => d!(alu.sub(get!(u!(rc)), alu.mul(low(a!()), low(b!())))),
                 Op::Smulh => d!(alu.smulh(a!(), b!())),
                 Op::Umulh => d!(alu.umulh(a!(), b!())),
                 Op::Udiv => d!(alu.udiv(a!(), b!())),
@@ -669,48 +679,48 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                 Op::Rev16W => d!(low(swap_halves(a!()))),
                 Op::Rev32 => d!(a!().swap_bytes().rotate_left(32)),
                 Op::Crc32 => {
-                    let sum = call!(scalar::checksum(alu, a!(), b!(), u!().rc));
+                    let sum = call!(scalar::checksum(alu, a!(), b!(), u!(rc)));
                     d!(sum);
                 }
 
-                Op::Csel => d!(if holds!(u!().imm) { a!() } else { b!() }),
-                Op::CselW => d!(low(if holds!(u!().imm) { a!() } else { b!() })),
-                Op::Csinc => d!(if holds!(u!().imm) { a!() } else { alu.add(b!(), 1) }),
-                Op::CsincW => d!(low(if holds!(u!().imm) { a!() } else { alu.add(b!(), 1) })),
-                Op::Csinv => d!(if holds!(u!().imm) { a!() } else { alu.not(b!()) }),
-                Op::CsinvW => d!(low(if holds!(u!().imm) { a!() } else { alu.not(b!()) })),
-                Op::Csneg => d!(if holds!(u!().imm) { a!() } else { alu.sub(0, b!()) }),
-                Op::CsnegW => d!(low(if holds!(u!().imm) { a!() } else { alu.sub(0, b!()) })),
+                Op::Csel => d!(if holds!(u!(imm)) { a!() } else { b!() }),
+                Op::CselW => d!(low(if holds!(u!(imm)) { a!() } else { b!() })),
+                Op::Csinc => d!(if holds!(u!(imm)) { a!() } else { alu.add(b!(), 1) }),
+                Op::CsincW => d!(low(if holds!(u!(imm)) { a!() } else { alu.add(b!(), 1) })),
+                Op::Csinv => d!(if holds!(u!(imm)) { a!() } else { alu.not(b!()) }),
+                Op::CsinvW => d!(low(if holds!(u!(imm)) { a!() } else { alu.not(b!()) })),
+                Op::Csneg => d!(if holds!(u!(imm)) { a!() } else { alu.sub(0, b!()) }),
+                Op::CsnegW => d!(low(if holds!(u!(imm)) { a!() } else { alu.sub(0, b!()) })),
                 Op::Ccmp | Op::CcmpW | Op::Ccmn | Op::CcmnW => {
-                    flags = if holds!(u!().imm) {
-                        scalar::compare_flags(alu, u!().op, a!(), b!()) as u32
+                    flags = if holds!(u!(imm)) {
+                        scalar::compare_flags(alu, u!(op), a!(), b!()) as u32
                     } else {
-                        u!().rc.into()
+                        u!(rc).into()
                     };
                 }
                 Op::Cfinv => flags = alu.xor(flags.into(), 2) as u32,
                 Op::Rmif => {
-                    let taken = alu.and(alu.ror(a!(), u!().rc as u64), u!().imm);
-                    flags = alu.or(alu.and(flags.into(), !u!().imm), taken) as u32;
+                    let taken = alu.and(alu.ror(a!(), u!(rc) as u64), u!(imm));
+                    flags = alu.or(alu.and(flags.into(), !u!(imm)), taken) as u32;
                 }
                 Op::Setf8 => flags = scalar::set_flags(alu, flags.into(), a!(), 8) as u32,
                 Op::Setf16 => flags = scalar::set_flags(alu, flags.into(), a!(), 16) as u32,
                 Op::ReadNzcv => d!(u64::from(flags) << 28),
                 Op::WriteNzcv => flags = (a!() >> 28) as u32 & 15,
                 Op::ReadCounter => {
-                    let done = budget.get() - (clock - i32::from(u!().index()));
+                    let done = budget.get() - (clock - i32::from(u!(index())));
                     d!(mem.counter.wrapping_add(done as u64));
                 }
 
-                Op::JumpIn => go_in!(u!().imm),
-                Op::JumpOut => go!(u!().imm),
+                Op::JumpIn => go_in!(u!(imm)),
+                Op::JumpOut => go!(u!(imm)),
                 Op::LinkIn => {
                     d!(pc_after!());
-                    go_in!(u!().imm);
+                    go_in!(u!(imm));
                 }
                 Op::LinkOut => {
                     d!(pc_after!());
-                    go!(u!().imm);
+                    go!(u!(imm));
                 }
                 Op::JumpReg => go!(untag_target(a!())),
                 Op::LinkReg => {
@@ -719,73 +729,73 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                     go!(target);
                 }
                 Op::CondIn => {
-                    if holds!(u!().branch_mask()) {
-                        go_in!(u!().imm);
+                    if holds!(u!(branch_mask())) {
+                        go_in!(u!(imm));
                     }
                 }
                 Op::CondOut => {
-                    if holds!(u!().branch_mask()) {
-                        go!(u!().imm);
+                    if holds!(u!(branch_mask())) {
+                        go!(u!(imm));
                     }
                 }
                 Op::ZeroIn => {
                     if alu.eq(a!(), 0) {
-                        go_in!(u!().imm);
+                        go_in!(u!(imm));
                     }
                 }
                 Op::ZeroInW => {
                     if alu.eq(low(a!()), 0) {
-                        go_in!(u!().imm);
+                        go_in!(u!(imm));
                     }
                 }
                 Op::NonZeroIn => {
                     if !alu.eq(a!(), 0) {
-                        go_in!(u!().imm);
+                        go_in!(u!(imm));
                     }
                 }
                 Op::NonZeroInW => {
                     if !alu.eq(low(a!()), 0) {
-                        go_in!(u!().imm);
+                        go_in!(u!(imm));
                     }
                 }
                 Op::BitClearIn => {
-                    if a!() >> u!().rb & 1 == 0 {
-                        go_in!(u!().imm);
+                    if a!() >> u!(rb) & 1 == 0 {
+                        go_in!(u!(imm));
                     }
                 }
                 Op::BitSetIn => {
-                    if a!() >> u!().rb & 1 != 0 {
-                        go_in!(u!().imm);
+                    if a!() >> u!(rb) & 1 != 0 {
+                        go_in!(u!(imm));
                     }
                 }
                 Op::ZeroOut => {
                     if alu.eq(a!(), 0) {
-                        go!(u!().imm);
+                        go!(u!(imm));
                     }
                 }
                 Op::ZeroOutW => {
                     if alu.eq(low(a!()), 0) {
-                        go!(u!().imm);
+                        go!(u!(imm));
                     }
                 }
                 Op::NonZeroOut => {
                     if !alu.eq(a!(), 0) {
-                        go!(u!().imm);
+                        go!(u!(imm));
                     }
                 }
                 Op::NonZeroOutW => {
                     if !alu.eq(low(a!()), 0) {
-                        go!(u!().imm);
+                        go!(u!(imm));
                     }
                 }
                 Op::BitClearOut => {
-                    if a!() >> u!().rb & 1 == 0 {
-                        go!(u!().imm);
+                    if a!() >> u!(rb) & 1 == 0 {
+                        go!(u!(imm));
                     }
                 }
                 Op::BitSetOut => {
-                    if a!() >> u!().rb & 1 != 0 {
-                        go!(u!().imm);
+                    if a!() >> u!(rb) & 1 != 0 {
+                        go!(u!(imm));
                     }
                 }
 
@@ -798,26 +808,26 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                 Op::LdS16 => d!(load!(u16, displaced!()) as i16 as u64),
                 Op::LdS16W => d!(load!(u16, displaced!()) as i16 as u32 as u64),
                 Op::LdS32 => d!(sign32(load!(u32, displaced!()))),
-                Op::St8 => store!(u8, displaced!(), get!(u!().rd)),
-                Op::St16 => store!(u16, displaced!(), get!(u!().rd)),
-                Op::St32 => store!(u32, displaced!(), get!(u!().rd)),
-                Op::St64 => store!(u64, displaced!(), get!(u!().rd)),
+                Op::St8 => store!(u8, displaced!(), get!(u!(rd))),
+                Op::St16 => store!(u16, displaced!(), get!(u!(rd))),
+                Op::St32 => store!(u32, displaced!(), get!(u!(rd))),
+                Op::St64 => store!(u64, displaced!(), get!(u!(rd))),
                 Op::Ld8R => d!(load!(u8, indexed!())),
                 Op::Ld16R => d!(load!(u16, indexed!())),
                 Op::Ld32R => d!(load!(u32, indexed!())),
                 Op::Ld64R => d!(load!(u64, indexed!())),
-                Op::St8R => store!(u8, indexed!(), get!(u!().rd)),
-                Op::St16R => store!(u16, indexed!(), get!(u!().rd)),
-                Op::St32R => store!(u32, indexed!(), get!(u!().rd)),
-                Op::St64R => store!(u64, indexed!(), get!(u!().rd)),
+                Op::St8R => store!(u8, indexed!(), get!(u!(rd))),
+                Op::St16R => store!(u16, indexed!(), get!(u!(rd))),
+                Op::St32R => store!(u32, indexed!(), get!(u!(rd))),
+                Op::St64R => store!(u64, indexed!(), get!(u!(rd))),
                 Op::Ld8X => d!(load!(u8, extended!())),
                 Op::Ld16X => d!(load!(u16, extended!())),
                 Op::Ld32X => d!(load!(u32, extended!())),
                 Op::Ld64X => d!(load!(u64, extended!())),
-                Op::St8X => store!(u8, extended!(), get!(u!().rd)),
-                Op::St16X => store!(u16, extended!(), get!(u!().rd)),
-                Op::St32X => store!(u32, extended!(), get!(u!().rd)),
-                Op::St64X => store!(u64, extended!(), get!(u!().rd)),
+                Op::St8X => store!(u8, extended!(), get!(u!(rd))),
+                Op::St16X => store!(u16, extended!(), get!(u!(rd))),
+                Op::St32X => store!(u32, extended!(), get!(u!(rd))),
+                Op::St64X => store!(u64, extended!(), get!(u!(rd))),
                 Op::Ld8Wb => {
                     d!(load!(u8, moving!()));
                     write_back!();
@@ -831,94 +841,94 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                     write_back!();
                 }
                 Op::St8Wb => {
-                    store!(u8, moving!(), get!(u!().rd));
+                    store!(u8, moving!(), get!(u!(rd)));
                     write_back!();
                 }
                 Op::St32Wb => {
-                    store!(u32, moving!(), get!(u!().rd));
+                    store!(u32, moving!(), get!(u!(rd)));
                     write_back!();
                 }
                 Op::St64Wb => {
-                    store!(u64, moving!(), get!(u!().rd));
+                    store!(u64, moving!(), get!(u!(rd)));
                     write_back!();
                 }
                 Op::Ldp64Wb => {
                     let address = moving!();
                     let first = load!(u64, address);
                     let second = load!(u64, address.wrapping_add(8));
-                    set!(u!().rd, first);
-                    set!(u!().rc, second);
+                    set!(u!(rd), first);
+                    set!(u!(rc), second);
                     write_back!();
                 }
                 Op::Stp64Wb => {
                     let address = moving!();
                     writable!(address, 16);
-                    store!(u64, address, get!(u!().rd));
-                    store!(u64, address.wrapping_add(8), get!(u!().rc));
+                    store!(u64, address, get!(u!(rd)));
+                    store!(u64, address.wrapping_add(8), get!(u!(rc)));
                     write_back!();
                 }
                 Op::Ldp64 => {
                     let address = displaced!();
                     let first = load!(u64, address);
                     let second = load!(u64, address.wrapping_add(8));
-                    set!(u!().rd, first);
-                    set!(u!().rc, second);
+                    set!(u!(rd), first);
+                    set!(u!(rc), second);
                 }
                 Op::Ldp32 => {
                     let address = displaced!();
                     let first = load!(u32, address);
                     let second = load!(u32, address.wrapping_add(4));
-                    set!(u!().rd, first);
-                    set!(u!().rc, second);
+                    set!(u!(rd), first);
+                    set!(u!(rc), second);
                 }
                 Op::LdpS32 => {
                     let address = displaced!();
                     let first = load!(u32, address);
                     let second = load!(u32, address.wrapping_add(4));
-                    set!(u!().rd, sign32(first));
-                    set!(u!().rc, sign32(second));
+                    set!(u!(rd), sign32(first));
+                    set!(u!(rc), sign32(second));
                 }
                 Op::Stp64 => {
                     let address = displaced!();
                     writable!(address, 16);
-                    store!(u64, address, get!(u!().rd));
-                    store!(u64, address.wrapping_add(8), get!(u!().rc));
+                    store!(u64, address, get!(u!(rd)));
+                    store!(u64, address.wrapping_add(8), get!(u!(rc)));
                 }
                 Op::Stp32 => {
                     let address = displaced!();
                     writable!(address, 8);
-                    store!(u32, address, get!(u!().rd));
-                    store!(u32, address.wrapping_add(4), get!(u!().rc));
+                    store!(u32, address, get!(u!(rd)));
+                    store!(u32, address.wrapping_add(4), get!(u!(rc)));
                 }
-                Op::LdV8 => set_vector!(u!().rd, [load!(u8, displaced!()), 0]),
-                Op::LdV16 => set_vector!(u!().rd, [load!(u16, displaced!()), 0]),
-                Op::LdV32 => set_vector!(u!().rd, [load!(u32, displaced!()), 0]),
-                Op::LdV64 => set_vector!(u!().rd, [load!(u64, displaced!()), 0]),
+                Op::LdV8 => set_vector!(u!(rd), [load!(u8, displaced!()), 0]),
+                Op::LdV16 => set_vector!(u!(rd), [load!(u16, displaced!()), 0]),
+                Op::LdV32 => set_vector!(u!(rd), [load!(u32, displaced!()), 0]),
+                Op::LdV64 => set_vector!(u!(rd), [load!(u64, displaced!()), 0]),
                 Op::LdV128 => {
                     let address = displaced!();
                     let first = load!(u64, address);
                     let second = load!(u64, address.wrapping_add(8));
-                    set_vector!(u!().rd, [first, second]);
+                    set_vector!(u!(rd), [first, second]);
                 }
                 Op::StV128 => {
                     let address = displaced!();
                     writable!(address, 16);
-                    store!(u64, address, get!(u!().rd));
-                    store!(u64, address.wrapping_add(8), get!(u!().rd + 1));
+                    store!(u64, address, get!(u!(rd)));
+                    store!(u64, address.wrapping_add(8), get!(u!(rd) + 1));
                 }
                 Op::LdpV32 => {
                     let address = displaced!();
                     let first = load!(u32, address);
                     let second = load!(u32, address.wrapping_add(4));
-                    set_vector!(u!().rd, [first, 0]);
-                    set_vector!(u!().rc, [second, 0]);
+                    set_vector!(u!(rd), [first, 0]);
+                    set_vector!(u!(rc), [second, 0]);
                 }
                 Op::LdpV64 => {
                     let address = displaced!();
                     let first = load!(u64, address);
                     let second = load!(u64, address.wrapping_add(8));
-                    set_vector!(u!().rd, [first, 0]);
-                    set_vector!(u!().rc, [second, 0]);
+                    set_vector!(u!(rd), [first, 0]);
+                    set_vector!(u!(rc), [second, 0]);
                 }
                 Op::LdpV128 => {
                     let address = displaced!();
@@ -926,16 +936,16 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                     let b = load!(u64, address.wrapping_add(8));
                     let c = load!(u64, address.wrapping_add(16));
                     let d = load!(u64, address.wrapping_add(24));
-                    set_vector!(u!().rd, [a, b]);
-                    set_vector!(u!().rc, [c, d]);
+                    set_vector!(u!(rd), [a, b]);
+                    set_vector!(u!(rc), [c, d]);
                 }
                 Op::StpV128 => {
                     let address = displaced!();
                     writable!(address, 32);
-                    store!(u64, address, get!(u!().rd));
-                    store!(u64, address.wrapping_add(8), get!(u!().rd + 1));
-                    store!(u64, address.wrapping_add(16), get!(u!().rc));
-                    store!(u64, address.wrapping_add(24), get!(u!().rc + 1));
+                    store!(u64, address, get!(u!(rd)));
+                    store!(u64, address.wrapping_add(8), get!(u!(rd) + 1));
+                    store!(u64, address.wrapping_add(16), get!(u!(rc)));
+                    store!(u64, address.wrapping_add(24), get!(u!(rc) + 1));
                 }
                 Op::ClearExclusive => set!(slot::EXCLUSIVE_ADDR, u64::MAX),
                 Op::DropCode => {
@@ -963,10 +973,10 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                     }
                 }
 
-                Op::VMov => set_vector!(u!().rd, [a!(), get!(u!().ra + 1)]),
-                Op::VMovLow => set_vector!(u!().rd, [a!(), 0]),
+                Op::VMov => set_vector!(u!(rd), [a!(), get!(u!(ra) + 1)]),
+                Op::VMovLow => set_vector!(u!(rd), [a!(), 0]),
                 Op::VMovI => {
-                    set_vector!(u!().rd, [u!().imm, if u!().rc == 1 { u!().imm } else { 0 }])
+                    set_vector!(u!(rd), [u!(imm), if u!(rc) == 1 { u!(imm) } else { 0 }])
                 }
                 // A lane calls what takes many registers, for they would be missing elsewhere.
                 Op::FAddS if SPREAD => at_once!(FAddS, Single, hot::call),
@@ -978,20 +988,20 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                 Op::VAdd | Op::VSub | Op::VCmEq | Op::FDivS | Op::FDivD if SPREAD => {
                     call!(hot::call(alu, slots!(), whole))
                 }
-                Op::VAnd => hot::and(alu, slots!(), &u!()),
-                Op::VOr => hot::or(alu, slots!(), &u!()),
-                Op::VXor => hot::xor(alu, slots!(), &u!()),
-                Op::VAdd => hot::add(alu, slots!(), &u!()),
-                Op::VSub => hot::sub(alu, slots!(), &u!()),
-                Op::VCmEq => hot::cmeq(alu, slots!(), &u!()),
-                Op::FAddS => hot::fadd_s(alu, slots!(), &u!()),
-                Op::FAddD => hot::fadd_d(alu, slots!(), &u!()),
-                Op::FSubS => hot::fsub_s(alu, slots!(), &u!()),
-                Op::FSubD => hot::fsub_d(alu, slots!(), &u!()),
-                Op::FMulS => hot::fmul_s(alu, slots!(), &u!()),
-                Op::FMulD => hot::fmul_d(alu, slots!(), &u!()),
-                Op::FDivS => hot::fdiv_s(alu, slots!(), &u!()),
-                Op::FDivD => hot::fdiv_d(alu, slots!(), &u!()),
+                Op::VAnd => of_uop!(hot::and),
+                Op::VOr => of_uop!(hot::or),
+                Op::VXor => of_uop!(hot::xor),
+                Op::VAdd => of_uop!(hot::add),
+                Op::VSub => of_uop!(hot::sub),
+                Op::VCmEq => of_uop!(hot::cmeq),
+                Op::FAddS => of_uop!(hot::fadd_s),
+                Op::FAddD => of_uop!(hot::fadd_d),
+                Op::FSubS => of_uop!(hot::fsub_s),
+                Op::FSubD => of_uop!(hot::fsub_d),
+                Op::FMulS => of_uop!(hot::fmul_s),
+                Op::FMulD => of_uop!(hot::fmul_d),
+                Op::FDivS => of_uop!(hot::fdiv_s),
+                Op::FDivD => of_uop!(hot::fdiv_d),
                 Op::VBin
                 | Op::VPair
                 | Op::VUn
@@ -1017,7 +1027,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                 | Op::VSha
                 | Op::VPmull64 => call!(exec::vector(alu, slots!(), whole)),
                 // The format, as `exec::float` takes it.
-                Op::FMulAdd if SPREAD => match u!().imm & 3 {
+                Op::FMulAdd if SPREAD => match u!(imm) & 3 {
                     2 => at_once!(FMulAdd, Single, exec::float),
                     3 => at_once!(FMulAdd, Double, exec::float),
                     _ => call!(exec::float(alu, slots!(), whole)),
@@ -1048,10 +1058,10 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                     flags_then_branch!(alu.add_with_carry32(a!(), alu.not(b!()), true))
                 }
                 Op::SubSICondIn => {
-                    flags_then_branch!(alu.add_with_carry(a!(), !(u!().rb as u64), true))
+                    flags_then_branch!(alu.add_with_carry(a!(), !(u!(rb) as u64), true))
                 }
                 Op::SubSIWCondIn => {
-                    flags_then_branch!(alu.add_with_carry32(a!(), !(u!().rb as u64), true))
+                    flags_then_branch!(alu.add_with_carry32(a!(), !(u!(rb) as u64), true))
                 }
             }
         }
