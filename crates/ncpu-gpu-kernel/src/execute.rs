@@ -55,6 +55,7 @@ pub unsafe fn execute<A: Alu, O: Observer, const MEET: bool>(
         let left = record.budget.saturating_sub(record.retired);
         let budget = left.min(u64::from(batch.slice));
         let counter = record.counter + record.retired;
+        // All that is needed afterwards is found again by the lane's number.
         let lane = Aside::new(lane);
         let outcome = interpret::<_, _, true, MEET>(
             &mut core, &mut mem, alu, observer, budget, counter, active,

@@ -1096,7 +1096,7 @@ unsafe fn fetch(ip: *const Uop, _before: [u32; 4]) -> [u32; 4] {
     #[cfg(not(target_arch = "nvptx64"))]
     // SAFETY: the caller's promise.
     unsafe {
-        ip.cast::<[u32; 4]>().read()
+        fetch_anew(ip)
     }
 }
 
