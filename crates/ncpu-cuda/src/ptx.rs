@@ -26,7 +26,8 @@ impl Ptx {
     pub const RUN: Ptx = Ptx {
         name: "run",
         text: Text::Xz(include_bytes!("../ptx/run.ptx.xz")),
-        max_registers: None,
+        // 32 warps reside on a multiprocessor; with a few registers more, 28 would.
+        max_registers: Some(64),
         optimization: 4,
     };
 

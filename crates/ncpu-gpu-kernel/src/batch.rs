@@ -5,6 +5,7 @@
 //! done next. Whatever the host reads or writes has a fixed layout (`repr(C)`), for the host and the
 //! GPU have different compilers.
 
+use crate::grouping::Places;
 use crate::packed::PackedNetworks;
 use core::sync::atomic::AtomicU32;
 use ncpu_linux::{Kernel, Layout, rom::Rom};
@@ -179,6 +180,8 @@ pub struct Round {
     pub waiting: u32,
     /// How many of them have been taken up; more where nothing was left.
     pub served: u32,
+    /// Lanes of warps whose lanes were not all at the same place in the end.
+    pub apart: u32,
 }
 
 /// Many machines, and what they share.
@@ -235,6 +238,10 @@ pub struct Batch {
     pub drafts: *mut Draft,
     /// What this round has come to.
     pub round: *mut Round,
+    /// All lanes, as warps execute them: the first ones those of the first warp.
+    pub order: *mut u32,
+    /// Where lanes are.
+    pub places: *const Places,
     /// Lanes that wait to be served; room for all.
     pub waiting: *mut u32,
     /// Lanes that have stopped; room for all.
@@ -277,10 +284,15 @@ impl Batch {
     }
 
     /// The lane that is a thread's of such a launch.
-    pub(crate) const fn lane_of(&self, thread: u32) -> Option<u32> {
+    ///
+    /// # Safety
+    /// The order must be complete.
+    pub(crate) unsafe fn lane_of(&self, thread: u32) -> Option<u32> {
         let place = thread % WARP;
-        let lane = thread / WARP * self.width + place;
-        if place < self.width && lane < self.lanes { Some(lane) } else { None }
+        let number = thread / WARP * self.width + place;
+        // SAFETY: the order has a lane for each number below theirs.
+        let lane = || unsafe { *self.order.add(number as usize) };
+        (place < self.width && number < self.lanes).then(lane)
     }
 
     pub(crate) fn image(&self, lane: u32) -> *mut u8 {

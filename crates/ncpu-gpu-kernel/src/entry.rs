@@ -5,7 +5,7 @@
 
 use crate::batch::{Batch, LIFTS, state};
 use crate::neural::{Chains, Pairs};
-use crate::{execute, forking, lifting, neural, serving};
+use crate::{execute, forking, grouping, lifting, neural, serving};
 use ncpu_alu::NativeAlu;
 
 macro_rules! entries {
@@ -83,6 +83,10 @@ entries! {
     ncpu_neural_pairs "neural" |pairs: Pairs, thread| neural::check(pairs, thread);
     /// Every lane that waits is served.
     ncpu_serve "service" |batch: Batch, thread| serving::serve_waiting(batch, thread);
+    /// First step of putting lanes into an order.
+    ncpu_count "service" |batch: Batch, thread| grouping::count(batch, thread);
+    /// Last step of it.
+    ncpu_arrange "service" |batch: Batch, thread| grouping::arrange(batch, thread);
     /// Chosen lanes go on, as their output has been taken.
     ncpu_resume "service" |batch: Batch, thread| serving::resume(batch, thread);
     /// Chosen lanes are told to stop at once.

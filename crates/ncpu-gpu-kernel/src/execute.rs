@@ -5,7 +5,7 @@ use crate::exit;
 use core::sync::atomic::{AtomicU32, Ordering};
 use ncpu_alu::{Alu, NativeAlu};
 use ncpu_machine::code::CodeSource;
-use ncpu_machine::{Aside, Core, Exit, Observer, StopAfter, interpret};
+use ncpu_machine::{Aside, Core, Exit, Observer, StopAfter, interpret, warp};
 
 /// Executes up to a round's instructions of the lane's slice, and none after the lane's limit, if that is
 /// what the lane is to do.
@@ -62,7 +62,11 @@ pub unsafe fn execute<A: Alu, O: Observer, const MEET: bool>(
         );
         let lane = lane.get();
         let record = batch.record(lane);
-        if record.state != wanted {
+        let active = record.state == wanted;
+        if MEET && are_apart(active, core.pc as u32) {
+            AtomicU32::from_ptr(&raw mut (*batch.round).apart).fetch_add(1, Ordering::Relaxed);
+        }
+        if !active {
             return;
         }
         copy_core(batch.core(lane, record.task), &raw const core);
@@ -93,6 +97,13 @@ pub unsafe fn execute<A: Alu, O: Observer, const MEET: bool>(
         record.pending = 1;
         wait(batch, lane);
     }
+}
+
+/// Whether those lanes of the warp that are active are at different places.
+fn are_apart(active: bool, place: u32) -> bool {
+    let first = warp::next_lane(warp::lanes_that(active), 0);
+    let differs = place != warp::word_of(first, place);
+    warp::lanes_that(active && differs) != 0
 }
 
 /// Puts a lane on the list of those that wait to be served.

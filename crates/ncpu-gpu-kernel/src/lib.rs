@@ -3,7 +3,8 @@
 //! This crate holds no logic of the machine. It says how a [`Batch`] of machines lies in device memory,
 //! and what one thread of each entry point does with it. A round is: every lane executes
 //! ([`execute`]), then every lane that ended its slice is served ([`serving`]); pages of code that were
-//! missing are lifted ([`lifting`]). All of it is ordinary Rust that runs on the host's processor as
+//! missing are lifted ([`lifting`]). Where lanes of warps go ways of their own, they are put into an order
+//! that has those together that are near each other ([`grouping`]). All of it is ordinary Rust that runs on the host's processor as
 //! well, where the same entry points are called thread by thread ([`entry`]).
 //!
 //! For `nvptx64-nvidia-cuda`, the features `run` and `service` choose the entry points: executing gets
@@ -20,6 +21,7 @@ pub mod entry;
 pub mod execute;
 pub mod exit;
 pub mod forking;
+pub mod grouping;
 pub mod lifting;
 pub mod neural;
 pub mod packed;

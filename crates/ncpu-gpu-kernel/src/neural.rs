@@ -12,7 +12,7 @@ use crate::execute;
 use crate::packed::{self, PackedNetworks};
 use core::convert::Infallible;
 use core::sync::atomic::{AtomicU32, Ordering};
-use ncpu_machine::StopAfter;
+use ncpu_machine::{StopAfter, warp};
 use ncpu_neural_alu::alu::Compute;
 use ncpu_neural_alu::bits::Evaluate;
 use ncpu_neural_alu::pairs::{Counts, of_16_bits};
@@ -82,6 +82,8 @@ impl Compute for Together<'_> {
 #[inline(never)]
 fn compute(networks: &PackedNetworks, command: u32, a: u64, b: u64) -> (u64, u64) {
     meet();
+    // What the first thread has.
+    let first = |word| warp::word_of(0, word);
     let wide =
         |value: u64| u64::from(first(value as u32)) | u64::from(first((value >> 32) as u32)) << 32;
     let (command, a, b) = (first(command), wide(a), wide(b));
@@ -103,22 +105,6 @@ fn meet() {
         // SAFETY: all lanes take part.
         unsafe { meet(u32::MAX) }
     }
-}
-
-/// What the first thread of the warp has.
-#[inline(always)]
-fn first(value: u32) -> u32 {
-    #[cfg(target_arch = "nvptx64")]
-    {
-        unsafe extern "unadjusted" {
-            #[link_name = "llvm.nvvm.shfl.sync.idx.i32"]
-            fn shuffle(lanes: u32, value: u32, from: u32, clamp: u32) -> u32;
-        }
-        // SAFETY: all lanes take part.
-        unsafe { shuffle(u32::MAX, value, 0, WARP - 1) }
-    }
-    #[cfg(not(target_arch = "nvptx64"))]
-    value
 }
 
 /// Networks evaluated by all threads of a warp, each at two positions.
@@ -146,15 +132,10 @@ impl Evaluate for Positions<'_> {
     fn evaluate<const I: usize, const O: usize>(&self, cell: CellId, inputs: [u64; I]) -> [u64; O] {
         #[cfg(target_arch = "nvptx64")]
         {
-            unsafe extern "unadjusted" {
-                #[link_name = "llvm.nvvm.vote.ballot.sync"]
-                fn ballot(lanes: u32, says: bool) -> u32;
-            }
             // SAFETY: reading this register has no conditions.
             let place = unsafe { core::arch::nvptx::_thread_idx_x() } as u32 % WARP;
             let [low, high] = self.at::<I, O>(place, cell, inputs);
-            // SAFETY: all lanes take part.
-            let vote = |sum: i32| u64::from(unsafe { ballot(u32::MAX, sum < 0) });
+            let vote = |sum: i32| u64::from(warp::lanes_that(sum < 0));
             core::array::from_fn(|output| vote(low[output]) | vote(high[output]) << WARP)
         }
         #[cfg(not(target_arch = "nvptx64"))]

@@ -7,6 +7,7 @@ use ncpu_cuda::{Device, Mark, Timings};
 use ncpu_engine::batch::{DeviceFigures, ModuleOpening, Opening};
 use ncpu_engine::{Machine, Pool};
 use ncpu_gpu_kernel::batch::{LIFTS, WARP, state};
+use ncpu_gpu_kernel::grouping::Places;
 use ncpu_gpu_kernel::packed::PackedNetworks;
 use ncpu_gpu_kernel::{Batch, Exchange, Given, Lane, Lift, Round, lifting};
 use ncpu_linux::{Layout, is_zero};
@@ -95,7 +96,7 @@ pub struct Plan {
 fn lane_bytes(layout: &Layout, plan: &Plan) -> u64 {
     let words = Tlb::words(true) + Lookup::words(true);
     let records = size_of::<Lane>() + size_of::<Given>() + size_of::<Tallies>();
-    let records = records as u64 + 12;
+    let records = records as u64 + 16;
     let blocks = frame_limit(layout) * BLOCK_ENTRY;
     let blocks = if plan.spread { blocks / u64::from(WARP) + 1 } else { blocks };
     image_stride(layout) + 8 * words as u64 + records + blocks + output_room(layout, plan)
@@ -191,6 +192,8 @@ pub struct Lanes<D: Device> {
     fetching: Duration,
     /// Whether any lane is to be executed exactly.
     exact: bool,
+    /// Lanes of warps whose lanes are at different places.
+    apart: u32,
     dirty: bool,
 }
 
@@ -203,6 +206,9 @@ const BUSY: u32 = 4;
 fn width(lanes: u32, processors: u32) -> u32 {
     lanes.div_ceil(BUSY * processors).next_power_of_two().min(WARP)
 }
+
+/// The part of all lanes that may be in warps whose lanes are at different places before they are grouped anew.
+const APART: u32 = 8;
 
 /// Warps of a multiprocessor that serve at a time, for the registers that serving takes.
 const SERVING: u32 = 8;
@@ -246,6 +252,7 @@ impl<D: Device> Lanes<D> {
             memory: Duration::ZERO,
             fetching: Duration::ZERO,
             exact: false,
+            apart: 0,
             dirty: true,
             device,
         };
@@ -268,6 +275,7 @@ impl<D: Device> Lanes<D> {
         // One more than the store knows: a lane fetches a micro-op ahead.
         let area = this.alloc(room(CODE_UOPS + 1, size_of::<Uop>()))?;
         let (area, directory) = (pointer(area), pointer(directory));
+        let numbers: Vec<u8> = (0..lanes).flat_map(u32::to_le_bytes).collect();
         // SAFETY: only the device uses the store, whose parts are as large as said.
         let store = unsafe { CodeStore::new(area, CODE_UOPS as u32, directory, CODE_PAGES) };
         let record = Batch {
@@ -296,6 +304,8 @@ impl<D: Device> Lanes<D> {
             lifts: pointer(this.alloc(room(LIFTS.into(), size_of::<Lift>()))?),
             drafts: pointer(this.alloc(room(LIFTS.into(), size_of::<Draft>()))?),
             round: pointer(this.alloc(size_of::<Round>() as u64)?),
+            order: pointer(this.put(&numbers)?),
+            places: pointer(this.alloc(size_of::<Places>() as u64)?),
             waiting: pointer(this.alloc(room(lanes.into(), 4))?),
             stopped: pointer(this.alloc(room(lanes.into(), 4))?),
             chosen: pointer(this.alloc(room(lanes.into(), 4))?),
@@ -474,6 +484,9 @@ impl<D: Device> Lanes<D> {
         let at = self.record.round.addr() as u64;
         self.device.fill(at, 0, size_of::<Round>() as u64)?;
         let start = self.device.mark()?;
+        if self.apart > self.lanes / APART {
+            self.group()?;
+        }
         self.execute()?;
         let executed = self.device.mark()?;
         let servers = self.lanes.min(SERVING * self.device.processors());
@@ -493,6 +506,7 @@ impl<D: Device> Lanes<D> {
         self.device.download(at, round.bytes_mut())?;
         self.rounds += 1;
         self.exact = round.exact != 0;
+        self.apart = round.apart;
         let mut spent = Spent {
             executing: self.between(start, executed)?,
             serving: self.between(executed, served)?,
@@ -514,6 +528,34 @@ impl<D: Device> Lanes<D> {
             self.drop_code()?;
         }
         Ok((round, spent))
+    }
+
+    /// Has warps execute those lanes together that are near each other in the code. This has no part in any
+    /// result.
+    ///
+    /// # Errors
+    /// When a call of the driver fails.
+    pub fn group(&self) -> Result<()> {
+        let places = self.record.places.addr() as u64;
+        self.device.fill(places, 0, size_of::<Places>() as u64)?;
+        self.launch("ncpu_count", self.lanes)?;
+        self.launch("ncpu_arrange", self.lanes)
+    }
+
+    /// All lanes, as warps execute them.
+    ///
+    /// # Errors
+    /// When a call of the driver fails.
+    pub fn order(&self) -> Result<Vec<u32>> {
+        self.numbers(self.record.order.addr() as u64, self.lanes)
+    }
+
+    /// Numbers that are somewhere in the device's memory.
+    fn numbers(&self, at: u64, count: u32) -> Result<Vec<u32>> {
+        let mut bytes = vec![0; 4 * count as usize];
+        self.device.download(at, &mut bytes)?;
+        let (numbers, _) = bytes.as_chunks();
+        Ok(numbers.iter().copied().map(u32::from_le_bytes).collect())
     }
 
     fn execute(&self) -> Result<()> {
@@ -539,10 +581,7 @@ impl<D: Device> Lanes<D> {
     /// # Errors
     /// When a call of the driver fails.
     pub fn stopped(&self, round: &Round) -> Result<Vec<u32>> {
-        let mut bytes = vec![0; 4 * round.stopped as usize];
-        self.device.download(self.record.stopped.addr() as u64, &mut bytes)?;
-        let (numbers, _) = bytes.as_chunks();
-        let mut lanes: Vec<u32> = numbers.iter().copied().map(u32::from_le_bytes).collect();
+        let mut lanes = self.numbers(self.record.stopped.addr() as u64, round.stopped)?;
         lanes.sort_unstable();
         Ok(lanes)
     }

@@ -49,6 +49,46 @@ fn ends_as_on_the_host(count: u32, spread: bool, slice: u32) {
 }
 
 #[test]
+fn lanes_that_are_at_the_same_place_are_put_together_and_end_as_on_the_host() {
+    const COUNT: u32 = 70;
+    let expected = finish(&mut booted(&pool(PROGRAM)));
+    let mut template = booted(&pool(PROGRAM));
+    let plan = Plan { lanes: COUNT, spread: true, frames: 96 * 64, staged: 0, output: 1 << 16 };
+    let mut lanes = Lanes::new(Emulation::default(), &mut template, &plan).unwrap();
+    let all: Vec<u32> = (0..COUNT).collect();
+    let (even, odd): (Vec<u32>, Vec<u32>) = all.iter().partition(|&lane| lane % 2 == 0);
+    let mut ended = 0;
+    let mut rounds = |lanes: &mut Lanes<Emulation>, count| {
+        for _ in 0..count {
+            let (round, _) = lanes.round(500).unwrap();
+            ended += lanes.stopped(&round).unwrap().len();
+        }
+        ended
+    };
+    // Half of them are ahead of the others.
+    lanes.fork(&even, &fresh(), &vec![Given::default(); even.len()]).unwrap();
+    rounds(&mut lanes, 3);
+    lanes.fork(&odd, &fresh(), &vec![Given::default(); odd.len()]).unwrap();
+    assert_eq!(lanes.order().unwrap(), all);
+    lanes.group().unwrap();
+    let order = lanes.order().unwrap();
+    let mut sorted = order.clone();
+    sorted.sort_unstable();
+    assert_eq!(sorted, all);
+    let changes = order.windows(2).filter(|pair| pair[0] % 2 != pair[1] % 2).count();
+    assert_eq!(changes, 1, "{order:?}");
+    while rounds(&mut lanes, 1) < COUNT as usize {
+        lanes.group().unwrap();
+    }
+    lanes.hash(&all).unwrap();
+    for record in lanes.records(&all).unwrap() {
+        assert_eq!((record.exit_status, record.total), (42 << 8, INSTRUCTIONS));
+        let [low, high] = record.hash.map(u128::from);
+        assert_eq!(low | high << 64, expected);
+    }
+}
+
+#[test]
 fn one_lane_ends_as_on_the_host() {
     ends_as_on_the_host(1, false, 1_000_000);
 }

@@ -27,6 +27,7 @@ mod pool;
 mod run;
 mod scalar;
 mod structures;
+pub mod warp;
 mod words;
 
 pub use addr::{Access, Fault, FaultKind, FrameId, PAGE_SIZE, Ppn};

@@ -14,6 +14,7 @@ use crate::mem::{Mem, tlb, untag};
 use crate::observe::{Flow, Observer};
 use crate::scalar;
 use crate::structures;
+use crate::warp;
 use ncpu_alu::Alu;
 use ncpu_alu::fp::{Double, Single};
 use ncpu_uop::{Op, Uop, slot};
@@ -86,8 +87,10 @@ const MOST: u64 = 1 << 24;
 /// `SPREAD` says whether the memory's tables are spread ([`crate::words`]), because the machine is one of
 /// the lanes of a warp.
 ///
-/// With `MEET`, the lanes of a warp meet before every micro-op: those that execute the same one execute
-/// it together, wherever their ways have parted before. So all of them have to call this at the same
+/// With `MEET`, the lanes of a warp meet before every micro-op. While all are at the same one, all execute it.
+/// Else one of them leads, each in its turn: it executes its micro-op, and so do those whose micro-op has the
+/// same operation, wherever they are; the others wait. (A GPU executes different operations one after the
+/// other, so that it is better to wait until many want the same.) A few lanes do not wait. So all lanes have to call this at the same
 /// time, `active` or not, and none returns before the last one can.
 ///
 /// # Panics
@@ -108,7 +111,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
     assert!(mem.tlb.is_spread() == SPREAD);
     let mut translations = mem.tlb.first().cast_const();
     mem.counter = counter;
-    let budget = Aside::new(budget.min(MOST) as i32);
+    let mut budget = Aside::new(budget.min(MOST) as i32);
 
     // What has been done is `clock` and `trail` less the present place in the page, so that straight
     // lines update neither. `clock` is the budget left plus the index of the instruction; `trail` is
@@ -190,10 +193,23 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
 
     // What lanes execute that have stopped, or that go on in another page.
     const REST: [u32; 4] = [Op::Rest as u32, 0, 0, 0];
+    // Where those are that have stopped: where no micro-op is, but memory to read.
+    macro_rules! rest {
+        () => {
+            mem.code.nowhere().entries().cast()
+        };
+    }
     const ENTER: [u32; 4] = [Op::Enter as u32, 0, 0, 0];
     let mut result = Aside::new(Outcome { exit: Exit::Budget, retired: 0, uops: 0 });
+    // The lane of the warp that leads, and for how many steps more.
+    let (mut leader, mut steps) = (0, 0);
+    // What of a micro-op's first word has to be the leader's.
+    let mut led = 0;
+    // Turns of leaders before the lane's budget is used up, whatever it has executed: a warp takes as many
+    // steps as if its lanes had stayed together, lest the others' wait for it.
+    let mut turns = Aside::new(budget.get() as u32 / TURN);
     if MEET {
-        ahead = if active { ENTER } else { REST };
+        (ahead, ip) = if active { (ENTER, ip) } else { (REST, rest!()) };
     }
 
     'fetch: loop {
@@ -246,14 +262,30 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
         }
 
         loop {
-            if MEET && !any_lane(ahead[0] != REST[0]) {
-                return result.get();
+            if MEET && steps > 0 {
+                let leading = warp::word_of(leader, ahead[0]);
+                steps = if leading == REST[0] { 0 } else { steps - 1 };
+                let waits = (leading ^ ahead[0]) & led != 0;
+                if waits || leading == REST[0] || ahead[0] == REST[0] {
+                    continue;
+                }
+            } else if MEET && !warp::all_same(ip as u32) {
+                let executing = warp::lanes_that(ahead[0] != REST[0]);
+                (leader, steps) = (warp::next_lane(executing, leader + 1), TURN);
+                led = if executing.count_ones() > FEW { 0xffff } else { 0 };
+                let more = turns.get();
+                turns.set(more.saturating_sub(1));
+                if more == 0 {
+                    // The next branch is the last one.
+                    budget.set(budget.get() - clock);
+                    clock = 0;
+                }
+                continue;
             }
             // SAFETY: `ip` stays within the page's micro-ops: branch targets come from the entry
             // table and the last micro-op, `PageEnd`, leaves the loop.
             let whole: &Uop = unsafe { &*ip };
-            let mut fetched = ahead;
-            let mut this = ip;
+            let (mut fetched, mut this) = (ahead, ip);
             ip = this.wrapping_add(1);
             fetch_ahead!();
 
@@ -306,7 +338,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                         return outcome;
                     }
                     result.set(outcome);
-                    (ahead, ip) = (REST, this);
+                    (ahead, ip) = (REST, rest!());
                     continue;
                 }};
             }
@@ -547,7 +579,8 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                     go_on_elsewhere!();
                 }
                 Op::Nop => {}
-                Op::Rest => (ahead, ip) = (REST, this),
+                // All of them rest.
+                Op::Rest => return result.get(),
                 Op::Enter => {
                     enter!(|outcome| finish!(outcome));
                 }
@@ -985,8 +1018,16 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                 Op::FSubD if SPREAD => at_once!(FSubD, Double, hot::call),
                 Op::FMulS if SPREAD => at_once!(FMulS, Single, hot::call),
                 Op::FMulD if SPREAD => at_once!(FMulD, Double, hot::call),
-                Op::VAdd | Op::VSub | Op::VCmEq | Op::FDivS | Op::FDivD if SPREAD => {
+                Op::VCmEq | Op::FDivS | Op::FDivD if SPREAD => {
                     call!(hot::call(alu, slots!(), whole))
+                }
+                Op::VAdd | Op::VSub if SPREAD && !A::HOST_FLOAT => {
+                    call!(hot::call(alu, slots!(), whole))
+                }
+                Op::VShift if SPREAD && A::HOST_FLOAT => {
+                    if !of_uop!(hot::shift_at_once) {
+                        call!(exec::vector(alu, slots!(), whole));
+                    }
                 }
                 Op::VAnd => of_uop!(hot::and),
                 Op::VOr => of_uop!(hot::or),
@@ -1169,23 +1210,11 @@ unsafe fn write<T: Copy, const SPREAD: bool>(at: *mut u8, value: T) {
     }
 }
 
-/// Whether any lane of the warp says so; all that have not returned meet here. Elsewhere, there is one
-/// lane.
-#[inline(always)]
-fn any_lane(says: bool) -> bool {
-    #[cfg(target_arch = "nvptx64")]
-    {
-        unsafe extern "unadjusted" {
-            #[link_name = "llvm.nvvm.vote.any.sync"]
-            fn vote_any(lanes: u32, says: bool) -> bool;
-        }
-        // SAFETY: all lanes of a warp take part that have not returned, as `interpret` asks for; the
-        // others are not waited for (PTX ISA, `vote.sync`).
-        unsafe { vote_any(u32::MAX, says) }
-    }
-    #[cfg(not(target_arch = "nvptx64"))]
-    says
-}
+/// So many steps a lane leads the others of its warp, before the next one does.
+const TURN: u32 = 32;
+/// So many lanes do not wait for a leader: the steps that each of them takes for itself would be more than
+/// what executing their operations one after the other takes.
+const FEW: u32 = 8;
 
 /// A value that stays in memory, for it would take registers all the time.
 #[derive(Debug)]

@@ -4,7 +4,7 @@
 use super::{Slots, esize, read, read_v, write, write_v};
 use ncpu_alu::Alu;
 use ncpu_alu::fp::{Double, Format, Fp, Single};
-use ncpu_alu::simd::{Bin, bin};
+use ncpu_alu::simd::{Bin, Shift, bin, shift};
 use ncpu_uop::{Lanes, Op, Uop, slot};
 
 /// Any of them, out of line.
@@ -84,6 +84,21 @@ fn lanewise<A: Alu>(alu: &A, regs: &mut Slots, u: &Uop, op: Bin) {
     let low = bin(alu, op, e, 0, n[0], m[0], &mut qc);
     let high = if lanes.q() { bin(alu, op, e, 0, n[1], m[1], &mut qc) } else { 0 };
     write_v(regs, u.rd, [low, high]);
+}
+
+/// `Op::VShift`, if it only moves bits; false if it is another shift, and nothing has been done.
+#[inline(always)]
+pub(crate) fn shift_at_once<A: Alu>(alu: &A, regs: &mut Slots, u: &Uop) -> bool {
+    const LEFT: u64 = Shift::Shl as u64;
+    const RIGHT: u64 = Shift::Ushr as u64;
+    let (lanes, n) = (Lanes(u.rc), read_v(regs, u.ra));
+    let moved = |op, n| shift(alu, op, esize(lanes), 0, n, u.rb.into(), &mut false);
+    let half = |n| if u.imm == LEFT { moved(Shift::Shl, n) } else { moved(Shift::Ushr, n) };
+    if lanes.is_scalar() || !matches!(u.imm, LEFT | RIGHT) {
+        return false;
+    }
+    write_v(regs, u.rd, [half(n[0]), if lanes.q() { half(n[1]) } else { 0 }]);
+    true
 }
 
 /// `Op::VAdd`.

@@ -4,7 +4,10 @@
 
 #![allow(unsafe_code)]
 
+mod warp;
+
 use ncpu_cuda::{CudaError, Device, Mark, Result};
+use ncpu_gpu_kernel::batch::WARP;
 use ncpu_gpu_kernel::entry;
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::cell::RefCell;
@@ -21,6 +24,8 @@ pub struct Emulation {
     start: Instant,
     /// By address.
     allocations: RefCell<BTreeMap<u64, Allocation>>,
+    /// Whether lanes of a warp execute side by side.
+    warps: bool,
 }
 
 struct Allocation {
@@ -37,11 +42,19 @@ fn pointer(address: u64) -> *mut u8 {
 
 impl Default for Emulation {
     fn default() -> Self {
-        Emulation { start: Instant::now(), allocations: RefCell::default() }
+        Emulation { start: Instant::now(), allocations: RefCell::default(), warps: false }
     }
 }
 
 impl Emulation {
+    /// An emulation in which the lanes of a warp wait for each other as on a GPU, which takes a thousand times
+    /// as long.
+    pub fn with_warps() -> Self {
+        let mut emulation = Emulation::default();
+        emulation.warps = true;
+        emulation
+    }
+
     /// Panics unless the range lies in one allocation: the emulation is for tests.
     fn check(&self, at: u64, bytes: usize) {
         let allocations = self.allocations.borrow();
@@ -130,10 +143,17 @@ impl Device for Emulation {
         parameter: u64,
     ) -> Result<()> {
         self.check(parameter, 1);
-        for thread in 0..threads {
-            // SAFETY: the caller's promise; threads run one after the other.
+        let call = |thread| {
+            // SAFETY: the caller's promise; one thread runs at a time.
             let known = unsafe { entry::call(entry, pointer(parameter).cast(), thread) };
             assert!(known, "no entry point {entry}");
+        };
+        if self.warps && entry == "ncpu_execute" {
+            for warp in 0..threads.div_ceil(WARP) {
+                warp::run(|lane| call(warp * WARP + lane));
+            }
+        } else {
+            (0..threads).for_each(call);
         }
         Ok(())
     }

@@ -1,0 +1,142 @@
+//! What the lanes of a GPU's warp tell each other. All that have not returned have to take part, at the same
+//! place in the code. Elsewhere, there is one lane, unless warps are emulated ([`emulation`]).
+
+/// The word of a lane, which must not have returned.
+#[inline(always)]
+pub fn word_of(lane: u32, word: u32) -> u32 {
+    #[cfg(target_arch = "nvptx64")]
+    {
+        unsafe extern "unadjusted" {
+            #[link_name = "llvm.nvvm.shfl.sync.idx.i32"]
+            fn shuffle(lanes: u32, word: u32, from: u32, clamp: u32) -> u32;
+        }
+        // SAFETY: all lanes take part that have not returned; others are not waited for (PTX ISA,
+        // `shfl.sync`).
+        unsafe { shuffle(u32::MAX, word, lane, 31) }
+    }
+    #[cfg(not(target_arch = "nvptx64"))]
+    {
+        use emulation::{Question, ask};
+        ask(Question::WordOf, word).map_or(word, |said| said.words[lane as usize % 32])
+    }
+}
+
+/// The lanes that say so, a bit for each.
+#[inline(always)]
+pub fn lanes_that(say: bool) -> u32 {
+    #[cfg(target_arch = "nvptx64")]
+    {
+        unsafe extern "unadjusted" {
+            #[link_name = "llvm.nvvm.vote.ballot.sync"]
+            fn ballot(lanes: u32, say: bool) -> u32;
+        }
+        // SAFETY: as in `word_of`.
+        unsafe { ballot(u32::MAX, say) }
+    }
+    #[cfg(not(target_arch = "nvptx64"))]
+    {
+        use emulation::{Question, ask};
+        ask(Question::LanesThat, say.into()).map_or(say.into(), |said| {
+            let bits = said.words.iter().zip(0..).map(|(&word, lane)| word << lane);
+            bits.sum::<u32>() & said.present
+        })
+    }
+}
+
+/// Whether all lanes have the same word.
+#[inline(always)]
+pub fn all_same(word: u32) -> bool {
+    #[cfg(target_arch = "nvptx64")]
+    {
+        let same: u32;
+        // SAFETY: as in `word_of`. (It is not `pure`: lanes that ask elsewhere get another answer.)
+        unsafe {
+            core::arch::asm!(
+                "{{ .reg .pred same; .reg .b32 lanes;",
+                "match.all.sync.b32 lanes|same, {word}, 0xffffffff;",
+                "selp.u32 {same}, 1, 0, same; }}",
+                word = in(reg32) word,
+                same = out(reg32) same,
+                options(nomem, nostack),
+            );
+        }
+        same != 0
+    }
+    #[cfg(not(target_arch = "nvptx64"))]
+    {
+        use emulation::{Question, ask};
+        ask(Question::AllSame, word).is_none_or(|said| {
+            let present = |lane: &u32| said.present >> lane & 1 != 0;
+            (0..32).filter(present).all(|lane| said.words[lane as usize] == word)
+        })
+    }
+}
+
+/// The first of some lanes from one on, after the last of which the first one comes again.
+#[inline(always)]
+pub fn next_lane(lanes: u32, from: u32) -> u32 {
+    let above = lanes & u32::MAX << (from % 32);
+    if above != 0 { above.trailing_zeros() } else { lanes.trailing_zeros() }
+}
+
+/// Warps whose lanes are threads of the host.
+#[cfg(not(target_arch = "nvptx64"))]
+pub mod emulation {
+    use core::mem::transmute;
+    use core::ptr::null_mut;
+    use core::sync::atomic::{AtomicPtr, Ordering};
+
+    /// What lanes have come to.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Question {
+        /// [`super::word_of`]
+        WordOf,
+        /// [`super::lanes_that`]
+        LanesThat,
+        /// [`super::all_same`]
+        AllSame,
+    }
+
+    /// What all lanes have said.
+    #[derive(Clone, Copy, Debug, Default)]
+    pub struct Said {
+        /// Words, by lane.
+        pub words: [u32; 32],
+        /// The lanes that have not returned, a bit for each.
+        pub present: u32,
+    }
+
+    /// Has all lanes of the calling thread's warp tell each other their words; `None` if it is in none.
+    pub type Exchange = fn(Question, u32) -> Option<Said>;
+
+    static EXCHANGE: AtomicPtr<()> = AtomicPtr::new(null_mut());
+
+    /// Has lanes that are threads of a warp use this.
+    pub fn use_exchange(exchange: Exchange) {
+        EXCHANGE.store(exchange as *mut (), Ordering::Relaxed);
+    }
+
+    #[inline(always)]
+    pub(super) fn ask(question: Question, word: u32) -> Option<Said> {
+        let exchange = EXCHANGE.load(Ordering::Relaxed);
+        if exchange.is_null() {
+            return None;
+        }
+        // SAFETY: what is stored is a function of this type, which needs nothing that was written before.
+        unsafe { transmute::<*mut (), Exchange>(exchange)(question, word) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lanes_come_one_after_the_other() {
+        assert_eq!(next_lane(0b1010_0010, 0), 1);
+        assert_eq!(next_lane(0b1010_0010, 2), 5);
+        assert_eq!(next_lane(0b1010_0010, 8), 1);
+        assert_eq!(next_lane(1 << 31, 31), 31);
+        assert_eq!(next_lane(1 << 31 | 1, 32), 0);
+    }
+}
