@@ -90,8 +90,8 @@ const MOST: u64 = 1 << 24;
 /// With `MEET`, the lanes of a warp meet before every micro-op. While all are at the same one, all execute it.
 /// Else one of them leads, each in its turn: it executes its micro-op, and so do those whose micro-op has the
 /// same operation, wherever they are; the others wait. (A GPU executes different operations one after the
-/// other, so that it is better to wait until many want the same.) A few lanes do not wait. So all lanes have to call this at the same
-/// time, `active` or not, and none returns before the last one can.
+/// other, so that it is better to wait until many want the same.) A few lanes do not wait. So all lanes have
+/// to call this at the same time, `active` or not, and none returns before the last one can.
 ///
 /// # Panics
 /// When `SPREAD` is not what the memory's tables are.
@@ -206,7 +206,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
     // What of a micro-op's first word has to be the leader's.
     let mut led = 0;
     // Turns of leaders before the lane's budget is used up, whatever it has executed: a warp takes as many
-    // steps as if its lanes had stayed together, lest the others' wait for it.
+    // steps as if its lanes had stayed together, so that no other warp has to wait for it.
     let mut turns = Aside::new(budget.get() as u32 / TURN);
     if MEET {
         (ahead, ip) = if active { (ENTER, ip) } else { (REST, rest!()) };
