@@ -33,11 +33,7 @@ pub enum GpuError {
         expected: u64,
     },
     /// The machines need more memory than there is.
-    #[error(
-        "{lanes} machines need {} of GPU memory, {} are free; at most {most} of this size fit \
-         (see --lanes and --mem)",
-        mebibytes(*needed), mebibytes(*free)
-    )]
+    #[error("{}", too_much(*lanes, *needed, *free, *most))]
     Memory {
         /// Machines asked for.
         lanes: u32,
@@ -50,6 +46,28 @@ pub enum GpuError {
     },
 }
 
-fn mebibytes(bytes: u64) -> String {
-    format!("{} MiB", bytes.div_ceil(1 << 20))
+fn too_much(lanes: u32, needed: u64, free: u64, most: u64) -> String {
+    let [needed, free] = [needed, free].map(|bytes| format!("{} MiB", bytes.div_ceil(1 << 20)));
+    if lanes == 1 {
+        return format!("the machine needs {needed} of GPU memory, {free} are free (see --mem)");
+    }
+    format!(
+        "{lanes} machines need {needed} of GPU memory, {free} are free; at most {most} of this size fit \
+         (see --lanes and --mem)"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_little_memory_names_the_options_that_help() {
+        let error = |lanes| GpuError::Memory { lanes, needed: 5 << 20, free: 3 << 20, most: 2 };
+        let one = "the machine needs 5 MiB of GPU memory, 3 MiB are free (see --mem)";
+        assert_eq!(error(1).to_string(), one);
+        let many = "4 machines need 5 MiB of GPU memory, 3 MiB are free; at most 2 of this size fit \
+                    (see --lanes and --mem)";
+        assert_eq!(error(4).to_string(), many);
+    }
 }
