@@ -4,8 +4,8 @@
 //! and what one thread of each entry point does with it. A round is: every lane executes
 //! ([`execute`]), then every lane that ended its slice is served ([`serving`]); pages of code that were
 //! missing are lifted ([`lifting`]). Where lanes of warps go ways of their own, they are put into an order
-//! that has those together that are near each other ([`grouping`]). All of it is ordinary Rust that runs on the host's processor as
-//! well, where the same entry points are called thread by thread ([`entry`]).
+//! that has those together that are near each other ([`grouping`]). All of it is ordinary Rust that runs on
+//! the host's processor as well, where the same entry points are called thread by thread ([`entry`]).
 //!
 //! For `nvptx64-nvidia-cuda`, the features `run` and `service` choose the entry points: executing gets
 //! a module of its own, for the rest would cost it registers.

@@ -39,8 +39,11 @@ fn template(words: &[u32]) -> Template {
 }
 
 fn on_lanes(words: &[u32], rules: Rules, lanes: u32) -> GpuBatch<Emulation> {
-    GpuBatch::new(Emulation::default(), template(words), rules, NonZeroU32::new(lanes), None)
-        .unwrap()
+    on_device(Emulation::default(), words, rules, lanes)
+}
+
+fn on_device(device: Emulation, words: &[u32], rules: Rules, lanes: u32) -> GpuBatch<Emulation> {
+    GpuBatch::new(device, template(words), rules, NonZeroU32::new(lanes), None).unwrap()
 }
 
 fn inputs(inputs: impl IntoIterator<Item = Vec<u8>>) -> Vec<Case> {
@@ -76,18 +79,23 @@ fn same(words: &[u32], rules: Rules, lanes: &[u32], cases: &[Case]) -> Vec<Finis
         // The second time, on lanes that have been used.
         for _ in 0..2 {
             let (ends, whole) = run(&mut engine, cases.to_vec());
-            for (end, expected) in ends.iter().zip(&expected) {
-                let figures = |end: &Finished| (end.outcome.clone(), end.instructions);
-                assert_eq!(figures(end), figures(expected), "{lanes} lanes");
-                let written = (end.stdout == expected.stdout, end.stderr == expected.stderr);
-                assert_eq!(written, (true, true), "{lanes} lanes");
-                assert_eq!(end.state_hash, expected.state_hash, "{lanes} lanes");
-                assert_eq!((end.index, &end.label), (expected.index, &expected.label));
-            }
-            assert_eq!((ends.len(), whole), (expected.len(), summary));
+            assert_ends(&ends, &expected, lanes);
+            assert_eq!(whole, summary);
         }
     }
     expected
+}
+
+fn assert_ends(ends: &[Finished], expected: &[Finished], lanes: u32) {
+    for (end, expected) in ends.iter().zip(expected) {
+        let figures = |end: &Finished| (end.outcome.clone(), end.instructions);
+        assert_eq!(figures(end), figures(expected), "{lanes} lanes");
+        let written = (end.stdout == expected.stdout, end.stderr == expected.stderr);
+        assert_eq!(written, (true, true), "{lanes} lanes");
+        assert_eq!(end.state_hash, expected.state_hash, "{lanes} lanes");
+        assert_eq!((end.index, &end.label), (expected.index, &expected.label));
+    }
+    assert_eq!(ends.len(), expected.len());
 }
 
 /// Ends with the number of steps from its input, a byte, plus 1, to 1: the next number is half of an even
@@ -128,19 +136,9 @@ fn lanes_of_warps_that_go_ways_of_their_own_end_as_on_the_host() {
     );
     // Warps of 2 lanes, of 16 and a part of them, and of 32.
     for lanes in [7, 41, 64] {
-        let lanes = NonZeroU32::new(lanes);
-        let device = Emulation::with_warps();
-        let template = template(STEPS);
-        let mut engine = GpuBatch::new(device, template, Rules::default(), lanes, None).unwrap();
+        let mut engine = on_device(Emulation::with_warps(), STEPS, Rules::default(), lanes);
         let (ends, _) = run(&mut engine, cases.clone());
-        for (end, expected) in ends.iter().zip(&expected) {
-            assert_eq!(
-                (&end.outcome, end.instructions),
-                (&expected.outcome, expected.instructions)
-            );
-            assert_eq!(end.state_hash, expected.state_hash);
-        }
-        assert_eq!(ends.len(), expected.len());
+        assert_ends(&ends, &expected, lanes);
     }
 }
 
