@@ -5,11 +5,6 @@ use ncpu_gpu_kernel::STACK_BYTES;
 use std::io;
 use std::thread::{Builder, JoinHandle};
 
-/// Registers of a thread that interprets: with 64, half of the threads that a multiprocessor can hold
-/// reside on it.
-const RUN_REGISTERS: u32 = 64;
-const RUN: Ptx = Ptx { max_registers: Some(RUN_REGISTERS), ..Ptx::RUN };
-
 /// What a card is opened for, which says what it needs from the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
@@ -28,7 +23,7 @@ pub enum Purpose {
 pub fn open(purpose: Purpose) -> Result<Cuda, CudaError> {
     let (now, later): (&[Ptx], &[Ptx]) = match purpose {
         Purpose::One => (&[Ptx::ALONE, Ptx::SERVICE], &[Ptx::EXACT]),
-        Purpose::Many => (&[RUN, Ptx::SERVICE], &[Ptx::ALONE, Ptx::EXACT]),
+        Purpose::Many => (&[Ptx::RUN, Ptx::SERVICE], &[Ptx::ALONE, Ptx::EXACT]),
         Purpose::Neural => (&[Ptx::NEURAL, Ptx::SERVICE], &[]),
     };
     let stack_bytes = Some(STACK_BYTES);

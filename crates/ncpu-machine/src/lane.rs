@@ -64,13 +64,19 @@ pub(crate) unsafe fn fetch_anew(ip: *const Uop) -> [u32; 4] {
     }
 }
 
+/// The operation of the micro-op that four words are.
+#[inline(always)]
+pub(crate) fn operation([first, ..]: [u32; 4]) -> Op {
+    // SAFETY: the words are those of a micro-op, whose first field is its operation.
+    unsafe { core::mem::transmute::<u16, Op>(first as u16) }
+}
+
 /// The micro-op that four words are. (Fields of words of 64 bits take a GPU twice the instructions.)
 #[inline(always)]
-pub(crate) fn unpack([first, second, low, high]: [u32; 4]) -> Uop {
-    // SAFETY: the words are those of a micro-op, whose first field is its operation.
-    let op = unsafe { core::mem::transmute::<u16, Op>(first as u16) };
+pub(crate) fn unpack(words: [u32; 4]) -> Uop {
+    let [first, second, low, high] = words;
     Uop {
-        op,
+        op: operation(words),
         rd: (first >> 16) as u8,
         ra: (first >> 24) as u8,
         rb: second as u8,

@@ -10,7 +10,7 @@ use crate::code::{self, WORDS};
 use crate::cpu::Core;
 use crate::exec;
 use crate::exec::hot;
-use crate::lane::{Aside, fetch, fetch_anew, unpack};
+use crate::lane::{Aside, fetch, fetch_anew, operation, unpack};
 use crate::mem::{Mem, tlb, untag};
 use crate::observe::{Flow, Observer};
 use crate::scalar;
@@ -180,14 +180,20 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
         }};
     }
 
-    // A lane fetches the micro-op at `ip` whole and before it is needed, for it takes a while to come.
-    // Other processors do better with its fields where they are.
+    // A lane fetches the micro-op at `ip` whole and before it is needed, for it takes a while to come: one
+    // that is alone as soon as it knows `ip`, others when a step ends, which saves moving it. Other
+    // processors do better with its fields where they are.
     let mut ahead = [0; 4];
     macro_rules! fetch_ahead {
         () => {
-            if SPREAD {
-                // SAFETY: `ip` is a micro-op of the page, or follows its end, where the store has room.
-                ahead = unsafe { fetch(ip, ahead) };
+            // SAFETY: `ip` is a micro-op of the page, or follows its end, where the store has room.
+            ahead = unsafe { fetch(ip, ahead) };
+        };
+    }
+    macro_rules! fetch_early {
+        () => {
+            if SPREAD && !MEET {
+                fetch_ahead!();
             }
         };
     }
@@ -202,10 +208,10 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
     }
     const ENTER: [u32; 4] = [Op::Enter as u32, 0, 0, 0];
     let mut result = Aside::new(Outcome { exit: Exit::Budget, retired: 0, uops: 0 });
-    // The lane of the warp that leads, and for how many steps more.
-    let (mut leader, mut steps) = (0, 0);
-    // What of a micro-op's first word has to be the leader's.
-    let mut led = 0;
+    // Whether the lanes are so few that none waits for another.
+    let few = MEET && warp::lanes_that(active).count_ones() <= FEW;
+    // The lane of the warp that leads, and for how many steps more; always some if they are few.
+    let (mut leader, mut steps) = (0, u32::from(few));
     // Turns of leaders before the lane's budget is used up, whatever it has executed: a warp takes as many
     // steps as if its lanes had stayed together, so that no other warp has to wait for it.
     let mut turns = Aside::new(budget.get() as u32 / TURN);
@@ -245,7 +251,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                 ip = unsafe { code.uops().add(*code.entries().add(index as usize) as usize) };
                 clock += index as i32;
                 trail = trail.wrapping_sub(ip as u32);
-                fetch_ahead!();
+                fetch_early!();
             };
         }
         // Leaves the registers as others may look at them. What is in the sink depends on the engine.
@@ -264,16 +270,21 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
 
         loop {
             if MEET && steps > 0 {
-                let leading = warp::word_of(leader, ahead[0]);
-                steps = if leading == REST[0] { 0 } else { steps - 1 };
-                let waits = (leading ^ ahead[0]) & led != 0;
-                if waits || leading == REST[0] || ahead[0] == REST[0] {
-                    continue;
+                if few {
+                    let executing = warp::lanes_that(ahead[0] != REST[0]);
+                    if executing != 0 && ahead[0] == REST[0] {
+                        continue;
+                    }
+                } else {
+                    let leading = warp::word_of(leader, ahead[0]);
+                    steps = if leading == REST[0] { 0 } else { steps - 1 };
+                    if leading as u16 != ahead[0] as u16 || leading == REST[0] {
+                        continue;
+                    }
                 }
             } else if MEET && !warp::all_same(ip as u32) {
                 let executing = warp::lanes_that(ahead[0] != REST[0]);
                 (leader, steps) = (warp::next_lane(executing, leader + 1), TURN);
-                led = if executing.count_ones() > FEW { 0xffff } else { 0 };
                 let more = turns.get();
                 turns.set(more.saturating_sub(1));
                 if more == 0 {
@@ -288,7 +299,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
             let whole: &Uop = unsafe { &*ip };
             let (mut fetched, mut this) = (ahead, ip);
             ip = this.wrapping_add(1);
-            fetch_ahead!();
+            fetch_early!();
 
             // A field of the micro-op. Every use takes it apart anew: else a lane would have all fields in
             // registers, in whatever widths they are needed somewhere.
@@ -314,7 +325,12 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                     if SPREAD {
                         ip = this.wrapping_add(1);
                         // SAFETY: as in `fetch_ahead`.
-                        unsafe { (fetched, ahead) = (fetch_anew(this), fetch_anew(ip)) };
+                        unsafe {
+                            fetched = fetch_anew(this);
+                            if !MEET {
+                                ahead = fetch_anew(ip);
+                            }
+                        }
                     }
                     value
                 }};
@@ -401,7 +417,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                     let target = unsafe { code.uops().add(imm as u32 as usize) };
                     trail = trail.wrapping_add(ip as u32).wrapping_sub(target as u32);
                     ip = target;
-                    fetch_ahead!();
+                    fetch_early!();
                     if O::ACTIVE {
                         observer.branch(pc!(index));
                     }
@@ -465,7 +481,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                     } else {
                         trail = trail.wrapping_sub(UOP);
                         ip = this.wrapping_add(3);
-                        fetch_ahead!();
+                        fetch_early!();
                     }
                 }};
             }
@@ -569,7 +585,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                 }
             }
 
-            match u!(op) {
+            match if SPREAD { operation(fetched) } else { whole.op } {
                 Op::PageEnd => {
                     core.pc = pc!(WORDS as u16);
                     clock -= WORDS as i32;
@@ -1105,6 +1121,9 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                 Op::SubSIWCondIn => {
                     flags_then_branch!(alu.add_with_carry32(a!(), !(u!(rb) as u64), true))
                 }
+            }
+            if MEET {
+                fetch_ahead!();
             }
         }
     }
