@@ -271,6 +271,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
         loop {
             if MEET && steps > 0 {
                 if few {
+                    // All execute what they have, until each of them rests.
                     let executing = warp::lanes_that(ahead[0] != REST[0]);
                     if executing != 0 && ahead[0] == REST[0] {
                         continue;
@@ -585,6 +586,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                 }
             }
 
+            // Not `u!(op)`, for a compiler would take all fields apart here that are needed anywhere below.
             match if SPREAD { operation(fetched) } else { whole.op } {
                 Op::PageEnd => {
                     core.pc = pc!(WORDS as u16);
