@@ -60,13 +60,13 @@ entries! {
     /// Every lane executes.
     ncpu_execute "run" |batch: Batch, thread| {
         if let Some(lane) = batch.lane_of(thread) {
-            execute::execute::<_, _, true>(batch, lane, state::RUN, &NativeAlu, &mut ());
+            execute::execute::<_, _, true, false>(batch, lane, state::RUN, &NativeAlu, &mut ());
         }
     };
     /// Every lane executes, none waits for another: for warps of one lane.
     ncpu_execute_alone "alone" |batch: Batch, thread| {
         if let Some(lane) = batch.lane_of(thread) {
-            execute::execute::<_, _, false>(batch, lane, state::RUN, &NativeAlu, &mut ());
+            execute::execute::<_, _, false, false>(batch, lane, state::RUN, &NativeAlu, &mut ());
         }
     };
     /// Every lane that is near its limit executes, and stops there, wherever that is.

@@ -19,18 +19,19 @@ pub unsafe fn execute_exactly(batch: &Batch, lane: u32) {
         let record = batch.record(lane);
         let left = record.limit.saturating_sub(record.total + record.retired);
         let observer = &mut StopAfter(left);
-        execute::<_, _, false>(batch, lane, state::EXACT, &NativeAlu, observer);
+        execute::<_, _, false, false>(batch, lane, state::EXACT, &NativeAlu, observer);
     }
 }
 
 /// Executes up to a round's instructions of the lane's slice if its state is `wanted`; `MEET` is
-/// [`interpret`]'s.
+/// [`interpret`]'s. `TOGETHER` says that all threads of the warp do this for the same lane, of which the first
+/// one says what has come of it.
 ///
 /// # Safety
 /// The batch must be complete, and no other thread may use the lane. With `MEET`, all lanes of a warp must
 /// do this at the same time.
 #[inline(always)]
-pub unsafe fn execute<A: Alu, O: Observer, const MEET: bool>(
+pub unsafe fn execute<A: Alu, O: Observer, const MEET: bool, const TOGETHER: bool>(
     batch: &Batch,
     lane: u32,
     wanted: u32,
@@ -41,7 +42,8 @@ pub unsafe fn execute<A: Alu, O: Observer, const MEET: bool>(
     unsafe {
         let record = batch.record(lane);
         let active = record.state == wanted;
-        if wanted == state::RUN && record.state == state::SERVE {
+        let is_first = !TOGETHER || warp::is_first();
+        if wanted == state::RUN && record.state == state::SERVE && is_first {
             wait(batch, lane);
         }
         if !MEET && !active {
@@ -52,9 +54,16 @@ pub unsafe fn execute<A: Alu, O: Observer, const MEET: bool>(
             copy_core(&raw mut core, batch.core(lane, record.task));
         }
         let mut mem = batch.memory(lane);
+        if TOGETHER {
+            mem.execute_together();
+        }
         let left = record.budget.saturating_sub(record.retired);
         let budget = left.min(u64::from(batch.slice));
         let counter = record.counter + record.retired;
+        if TOGETHER {
+            // All have read the record.
+            warp::meet();
+        }
         // All that is needed afterwards is found again by the lane's number.
         let lane = Aside::new(lane);
         let outcome = interpret::<_, _, true, MEET>(
@@ -66,7 +75,7 @@ pub unsafe fn execute<A: Alu, O: Observer, const MEET: bool>(
         if MEET && are_apart(active, core.pc as u32) {
             AtomicU32::from_ptr(&raw mut (*batch.round).apart).fetch_add(1, Ordering::Relaxed);
         }
-        if !active {
+        if !active || TOGETHER && !warp::is_first() {
             return;
         }
         copy_core(batch.core(lane, record.task), &raw const core);

@@ -1,11 +1,13 @@
 //! Machines whose arithmetic is that of networks: a warp for each.
 //!
-//! The warp's first thread executes the machine. Whenever it needs a result, all threads of the warp
-//! compute it together: each evaluates a cell's network at two of a plane's 64 positions, and votes put
-//! the outputs together to planes. The other threads wait for that and do nothing else.
+//! All threads of the warp execute the machine, each the same with registers of its own. A result they compute
+//! together: each evaluates a cell's network at two of a plane's 64 positions, and votes put the outputs
+//! together to planes. What must happen once, the first thread does ([`Mem::execute_together`]).
 //!
 //! Where many results are wanted that do not depend on each other, a thread alone computes each, with
 //! networks evaluated in additions of planes ([`ncpu_neural_alu::schedule`]).
+//!
+//! [`Mem::execute_together`]: ncpu_machine::mem::Mem::execute_together
 
 use crate::batch::{Batch, WARP, state};
 use crate::execute;
@@ -18,30 +20,19 @@ use ncpu_neural_alu::bits::Evaluate;
 use ncpu_neural_alu::pairs::{Counts, of_16_bits};
 use ncpu_neural_alu::{BitSliced, Bits, CellId, Cells, NeuralAlu, Operation};
 
-/// The command that ends the wait of a warp's other threads. Others are numbers of operations, and this
-/// much more for a carry.
-const END: u32 = u32::MAX;
-const CARRY: u32 = 1 << 8;
-/// What follows the end in place of flags.
-const ENDED: u64 = u64::MAX;
-
 /// Executes the machine of the thread's warp, as far as its record says.
 ///
 /// # Safety
 /// The batch must be complete, with networks, and no other warp may use the machine.
 pub unsafe fn execute(batch: &Batch, thread: u32) {
     let (lane, place) = (thread / WARP, thread % WARP);
-    if lane >= batch.lanes {
+    // On the host, one thread does it all.
+    if lane >= batch.lanes || !cfg!(target_arch = "nvptx64") && place != 0 {
         return;
     }
-    // SAFETY: the caller's promise; only the first thread touches the machine.
+    // SAFETY: the caller's promise.
     unsafe {
-        let networks = &*batch.networks;
-        if place != 0 {
-            wait_for_the_end(networks);
-            return;
-        }
-        let alu = NeuralAlu::with(Together(networks));
+        let alu = NeuralAlu::with(Together(&*batch.networks));
         let record = batch.record(lane);
         let (wanted, left) = match record.state {
             state::EXACT => {
@@ -50,61 +41,37 @@ pub unsafe fn execute(batch: &Batch, thread: u32) {
             _ => (state::RUN, u64::MAX),
         };
         let observer = &mut StopAfter(left);
-        execute::execute::<_, _, false>(batch, lane, wanted, &alu, observer);
-        (*batch.tallies.add(lane as usize)).add(&alu.tallies());
-        compute(networks, END, 0, 0);
+        execute::execute::<_, _, false, true>(batch, lane, wanted, &alu, observer);
+        if warp::is_first() {
+            (*batch.tallies.add(lane as usize)).add(&alu.tallies());
+        }
     }
 }
 
-/// What the threads of a warp but its first do.
-fn wait_for_the_end(networks: &PackedNetworks) {
-    // On the host, one thread does it all.
-    if cfg!(target_arch = "nvptx64") {
-        while compute(networks, END, 0, 0).1 != ENDED {}
-    }
-}
-
-/// Results that all threads of a warp compute, for the first of them.
+/// Results that all threads of a warp compute.
 struct Together<'n>(&'n PackedNetworks);
 
 impl Compute for Together<'_> {
     #[inline(always)]
     fn compute(&self, operation: Operation, a: u64, b: u64, carry: u64) -> ([u64; 2], u64) {
-        let command = operation as u32 + CARRY * carry as u32;
-        let (result, rest) = compute(self.0, command, a, b);
+        let (result, rest) = compute(self.0, operation, a, b, carry);
         ([result, u64::from(rest as u32)], rest >> 32)
     }
 }
 
-/// Computes a result in all threads of the warp, for what its first thread asks: the result, and its flags
-/// with the number of evaluations of cells above; or [`ENDED`]. Out of line, so that votes of all threads are
-/// the same instruction.
+/// Computes a result in all threads of the warp: the result, and its flags with the number of evaluations of
+/// cells above. Out of line, so that votes of all threads are the same instruction.
 #[inline(never)]
-fn compute(networks: &PackedNetworks, command: u32, a: u64, b: u64) -> (u64, u64) {
-    meet();
-    // What the first thread has.
-    let first = |word| warp::word_of(0, word);
-    let wide =
-        |value: u64| u64::from(first(value as u32)) | u64::from(first((value >> 32) as u32)) << 32;
-    let (command, a, b) = (first(command), wide(a), wide(b));
-    let Some(operation) = Operation::from_number(command % CARRY) else { return (0, ENDED) };
-    let carry = u64::from(command / CARRY);
+fn compute(
+    networks: &PackedNetworks,
+    operation: Operation,
+    a: u64,
+    b: u64,
+    carry: u64,
+) -> (u64, u64) {
+    warp::meet();
     let ([result, flags], evaluated) = Positions(networks).compute(operation, a, b, carry);
     (result, flags | evaluated << 32)
-}
-
-/// Waits for all threads of the warp.
-#[inline(always)]
-fn meet() {
-    #[cfg(target_arch = "nvptx64")]
-    {
-        unsafe extern "unadjusted" {
-            #[link_name = "llvm.nvvm.bar.warp.sync"]
-            fn meet(lanes: u32);
-        }
-        // SAFETY: all lanes take part.
-        unsafe { meet(u32::MAX) }
-    }
 }
 
 /// Networks evaluated by all threads of a warp, each at two positions.
@@ -196,7 +163,7 @@ pub unsafe fn chain(chains: &Chains, thread: u32) {
         if chains.together != 0 {
             let networks = &*chains.networks;
             for _ in 0..chains.length {
-                (result, _) = compute(networks, chains.operation, result, b);
+                (result, _) = compute(networks, operation, result, b, 0);
             }
         } else {
             let alone = BitSliced::new(&*chains.cells);

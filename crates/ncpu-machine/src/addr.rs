@@ -73,6 +73,16 @@ pub enum FaultKind {
     OutOfMemory,
 }
 
+impl FaultKind {
+    /// All of them.
+    pub(crate) const ALL: [FaultKind; 4] = [
+        FaultKind::Translation,
+        FaultKind::Permission,
+        FaultKind::Alignment,
+        FaultKind::OutOfMemory,
+    ];
+}
+
 /// A precise memory fault: the instruction had no effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fault {

@@ -72,6 +72,30 @@ pub fn all_same(word: u32) -> bool {
     }
 }
 
+/// Waits for all threads of the warp, and sees what they have written.
+#[inline(always)]
+pub fn meet() {
+    #[cfg(target_arch = "nvptx64")]
+    {
+        unsafe extern "unadjusted" {
+            #[link_name = "llvm.nvvm.bar.warp.sync"]
+            fn meet(lanes: u32);
+        }
+        // SAFETY: as in `word_of`.
+        unsafe { meet(u32::MAX) }
+    }
+}
+
+/// Whether this is the first lane of its warp.
+#[inline(always)]
+pub fn is_first() -> bool {
+    #[cfg(target_arch = "nvptx64")]
+    // SAFETY: reading this register has no conditions.
+    return (unsafe { core::arch::nvptx::_thread_idx_x() } as u32).is_multiple_of(32);
+    #[cfg(not(target_arch = "nvptx64"))]
+    true
+}
+
 /// The first of some lanes from one on, after the last of which the first one comes again.
 #[inline(always)]
 pub fn next_lane(lanes: u32, from: u32) -> u32 {

@@ -13,6 +13,7 @@ use crate::addr::{Access, FaultKind, FrameId, PAGE_SIZE, Ppn};
 use crate::code::{CodeCache, CodeSource, PageCode};
 use crate::frame::FrameBytes;
 use crate::pool::FramePool;
+use crate::warp;
 pub use tlb::Tlb;
 
 /// A physical page of a machine.
@@ -61,6 +62,7 @@ pub struct Mem<'m> {
     fault: Option<Fault>,
     /// The virtual counter when the interpreter began.
     pub(crate) counter: u64,
+    is_executed_together: bool,
 }
 
 impl<'m> Mem<'m> {
@@ -86,7 +88,22 @@ impl<'m> Mem<'m> {
         tlb: Tlb<'m>,
         code: CodeCache<'m>,
     ) -> Self {
-        Mem { pool, allocator, pages, tlb, code, fault: None, counter: 0 }
+        let is_executed_together = false;
+        Mem { pool, allocator, pages, tlb, code, fault: None, counter: 0, is_executed_together }
+    }
+
+    /// Says that all threads of a GPU's warp execute the machine, each the same. They have to meet between
+    /// any load and the stores after it, which computing the address of a store does where the arithmetic
+    /// unit is one that they compute with together.
+    pub fn execute_together(&mut self) {
+        self.is_executed_together = true;
+    }
+
+    /// Waits until all threads that execute the machine have come here, if there are several.
+    fn meet(&self) {
+        if self.is_executed_together {
+            warp::meet();
+        }
     }
 
     /// Pages in use by this machine.
@@ -286,6 +303,7 @@ impl<'m> Mem<'m> {
     /// Drops code lifted from the page that `address` translates to (`IC IVAU`).
     #[cfg_attr(target_arch = "nvptx64", inline(never))]
     pub fn drop_code_at(&mut self, address: u64) {
+        self.meet();
         if let Ok(page) = self.translate(self.root(), untag(address), Access::Execute) {
             let frame = self.frame(page);
             self.code.drop_frame(frame);
@@ -297,8 +315,24 @@ impl<'m> Mem<'m> {
     pub(crate) fn resolve(&mut self, address: u64, access: Access) -> Result<FrameBytes, Fault> {
         match self.tlb.frame(address, access == Access::Write) {
             Some(frame) if access != Access::Execute => Ok(frame),
+            _ if self.is_executed_together => self.refill_together(address, access),
             _ => self.refill(address, access),
         }
+    }
+
+    /// [`Mem::refill`] by the first of the threads that execute the machine, for all of them.
+    #[cold]
+    #[inline(never)]
+    fn refill_together(&mut self, address: u64, access: Access) -> Result<FrameBytes, Fault> {
+        warp::meet();
+        let done = if warp::is_first() { self.refill(address, access).map(|_| ()) } else { Ok(()) };
+        warp::meet();
+        let done = warp::word_of(0, done.map_or_else(|fault| 1 + fault.kind as u32, |()| 0));
+        if let Some(kind) = FaultKind::ALL.into_iter().find(|&kind| 1 + kind as u32 == done) {
+            return Err(Fault { address, access, kind });
+        }
+        let entered = self.tlb.frame(address, access == Access::Write);
+        Ok(entered.expect("the first thread has just entered it"))
     }
 
     /// Enters the translation of `address` into the TLB.
@@ -350,6 +384,7 @@ impl<'m> Mem<'m> {
     /// A store of `size` (1, 2, 4 or 8) bytes. Both pages are checked before anything is written.
     #[inline]
     pub(crate) fn store(&mut self, address: u64, size: u64, value: u64) -> Result<(), Fault> {
+        self.meet();
         let frame = self.resolve(address, Access::Write)?;
         // SAFETY: a translation for writing leads to this machine's own frame.
         if unsafe { frame.store(address as usize & (PAGE_SIZE - 1), size, value) } {
