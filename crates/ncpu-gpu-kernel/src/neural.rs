@@ -26,8 +26,7 @@ use ncpu_neural_alu::{BitSliced, Bits, CellId, Cells, NeuralAlu, Operation};
 /// The batch must be complete, with networks, and no other warp may use the machine.
 pub unsafe fn execute(batch: &Batch, thread: u32) {
     let (lane, place) = (thread / WARP, thread % WARP);
-    // On the host, one thread does it all.
-    if lane >= batch.lanes || !cfg!(target_arch = "nvptx64") && place != 0 {
+    if lane >= batch.lanes || warp::is_missing() && place != 0 {
         return;
     }
     // SAFETY: the caller's promise.

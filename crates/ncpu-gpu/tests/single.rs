@@ -48,8 +48,12 @@ impl Host for Tape {
 }
 
 /// A machine on the emulated device, of the machine that it was booted as.
-fn uploaded(mut machine: Machine) -> GpuMachine<Emulation> {
-    GpuMachine::new(Emulation::default(), &mut machine, false).unwrap()
+fn uploaded(machine: Machine) -> GpuMachine<Emulation> {
+    uploaded_to(Emulation::default(), machine)
+}
+
+fn uploaded_to(device: Emulation, mut machine: Machine) -> GpuMachine<Emulation> {
+    GpuMachine::new(device, &mut machine, false).unwrap()
 }
 
 fn go_on(machine: &mut GpuMachine<Emulation>, host: &mut Tape, rules: Rules) -> Reason {
@@ -113,13 +117,17 @@ fn a_program_ends_as_on_the_host() {
     assert_eq!((instructions, hash), (INSTRUCTIONS, expected));
 }
 
+/// The networks in the tree, as GPUs evaluate them.
+fn networks() -> PackedNetworks {
+    let weights = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/alu");
+    PackedNetworks::new(&Weights::certified(&weights).unwrap().networks).unwrap()
+}
+
 #[test]
 fn networks_give_the_same_state_and_every_result() {
     let expected = finish(&mut booted(&pool(PROGRAM)));
-    let weights = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/alu");
-    let networks = Weights::certified(&weights).unwrap().networks;
     let mut machine = uploaded(booted(&pool(PROGRAM)));
-    machine.use_networks(&PackedNetworks::new(&networks).unwrap()).unwrap();
+    machine.use_networks(&networks()).unwrap();
     let mut host = Tape::new(b"", 1);
     go_on(&mut machine, &mut host, Rules::default());
     assert_eq!(host.output, b"hello\n");
@@ -131,6 +139,45 @@ fn networks_give_the_same_state_and_every_result() {
         assert_eq!(asked, by_network + by_wiring, "{}", operation.name());
     }
     assert!(tallies.evaluated > 0);
+}
+
+/// Accesses whose order matters if several threads make them: a number that grows in memory, swapped with
+/// others, atomically and not; code that jumps to its page and drops it; and a fault at the end.
+const MEMORY: &[u32] = &[
+    0xd280_3202, // mov x2, #400
+    0xf81f_0fe2, // again: str x2, [sp, #-16]!
+    0xf940_03e1, // ldr x1, [sp]
+    0xf900_03e2, // str x2, [sp]
+    0x9100_0421, // add x1, x1, #1
+    0xf900_03e1, // str x1, [sp]
+    0x9100_0508, // add x8, x8, #1
+    0xf822_83e3, // swp x2, x3, [sp]
+    0xf821_03e4, // ldadd x1, x4, [sp]
+    0xc85f_7fe5, // ldxr x5, [sp]
+    0xc806_7fe4, // stxr w6, x4, [sp]
+    0xa9be_0fe5, // stp x5, x3, [sp, #-32]!
+    0xa940_07e0, // ldp x0, x1, [sp]
+    0x1000_0007, // adr x7, .
+    0x1400_0001, // b next
+    0xd50b_7527, // next: ic ivau, x7
+    0xd503_3fdf, // isb
+    0xf100_1042, // subs x2, x2, #4
+    0x54ff_fdec, // b.gt again
+    0xf940_0008, // ldr x8, [x0]
+];
+
+#[test]
+fn threads_that_execute_a_machine_together_end_as_one() {
+    // Before it ends, when its registers and its memory are given up; and when it has.
+    for fuel in [1_650, 10_000] {
+        let rules = Rules { fuel: Some(fuel), ..Rules::default() };
+        let mut expected = booted(&pool(MEMORY));
+        support::go_on(&mut expected, rules);
+        let mut machine = uploaded_to(Emulation::with_warps(), booted(&pool(MEMORY)));
+        machine.use_networks(&networks()).unwrap();
+        go_on(&mut machine, &mut Tape::new(b"", 1), rules);
+        assert_eq!(figures(&mut machine.fetch().unwrap()), figures(&mut expected), "{fuel}");
+    }
 }
 
 #[test]

@@ -84,6 +84,8 @@ pub fn meet() {
         // SAFETY: as in `word_of`.
         unsafe { meet(u32::MAX) }
     }
+    #[cfg(not(target_arch = "nvptx64"))]
+    emulation::ask(emulation::Question::Meet, 0);
 }
 
 /// Whether this is the first lane of its warp.
@@ -93,7 +95,16 @@ pub fn is_first() -> bool {
     // SAFETY: reading this register has no conditions.
     return (unsafe { core::arch::nvptx::_thread_idx_x() } as u32).is_multiple_of(32);
     #[cfg(not(target_arch = "nvptx64"))]
-    true
+    emulation::ask(emulation::Question::Meet, 0).is_none_or(|said| said.lane == 0)
+}
+
+/// Whether there is one lane, for warps are not emulated.
+#[inline(always)]
+pub fn is_missing() -> bool {
+    #[cfg(target_arch = "nvptx64")]
+    return false;
+    #[cfg(not(target_arch = "nvptx64"))]
+    emulation::ask(emulation::Question::Meet, 0).is_none()
 }
 
 /// The first of some lanes from one on, after the last of which the first one comes again.
@@ -119,6 +130,8 @@ pub mod emulation {
         LanesThat,
         /// [`super::all_same`]
         AllSame,
+        /// [`super::meet`]
+        Meet,
     }
 
     /// What all lanes have said.
@@ -128,6 +141,8 @@ pub mod emulation {
         pub words: [u32; 32],
         /// The lanes that have not returned, a bit for each.
         pub present: u32,
+        /// The lane that asks.
+        pub lane: u32,
     }
 
     /// Has all lanes of the calling thread's warp tell each other their words; `None` if it is in none.

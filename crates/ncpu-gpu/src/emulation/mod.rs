@@ -148,7 +148,7 @@ impl Device for Emulation {
             let known = unsafe { entry::call(entry, pointer(parameter).cast(), thread) };
             assert!(known, "no entry point {entry}");
         };
-        if self.warps && entry == "ncpu_execute" {
+        if self.warps && matches!(entry, "ncpu_execute" | "ncpu_execute_neural") {
             for warp in 0..threads.div_ceil(WARP) {
                 warp::run(|lane| call(warp * WARP + lane));
             }

@@ -54,13 +54,14 @@ pub(super) fn run(lane: impl Fn(u32) + Sync) {
 
 fn exchange(question: Question, word: u32) -> Option<Said> {
     let (warp, lane) = PLACE.with_borrow(Clone::clone)?;
-    Some(warp.wait_for_turn(lane, |state| {
+    let said = warp.wait_for_turn(lane, |state| {
         let asked = *state.question.get_or_insert(question);
         assert_eq!(asked, question, "lanes of a warp meet at different places");
         state.said.words[lane as usize] = word;
         state.arrived |= 1 << lane;
         warp.next(state);
-    }))
+    });
+    Some(Said { lane, ..said })
 }
 
 impl Warp {
