@@ -471,6 +471,14 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                     }
                 };
             }
+            // Floating point with flags, out of line.
+            macro_rules! compare {
+                () => {{
+                    set!(slot::NZCV, u64::from(flags));
+                    call!(exec::float(alu, slots!(), whole));
+                    flags = get!(slot::NZCV) as u32;
+                }};
+            }
             // The end of a fused comparison and branch. The pair counts as two micro-ops: the fused
             // one and one that is skipped or, when the branch is taken, one more than the distance.
             macro_rules! flags_then_branch {
@@ -1105,11 +1113,11 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                 | Op::FToX
                 | Op::XToF => call!(exec::float(alu, slots!(), whole)),
 
-                Op::FCompare | Op::FCompareCond => {
-                    set!(slot::NZCV, u64::from(flags));
-                    call!(exec::float(alu, slots!(), whole));
-                    flags = get!(slot::NZCV) as u32;
-                }
+                Op::FCompare if SPREAD => match of_uop!(hot::compare_at_once) {
+                    Some(found) => flags = found as u32,
+                    None => compare!(),
+                },
+                Op::FCompare | Op::FCompareCond => compare!(),
 
                 Op::SubSCondIn => {
                     flags_then_branch!(alu.add_with_carry(a!(), alu.not(b!()), true))

@@ -31,14 +31,18 @@ pub(super) struct Gpu {
     pub(super) executing_seconds: f64,
     pub(super) serving_seconds: f64,
     pub(super) lifting_seconds: f64,
+    /// Rounds that it spent them in.
+    pub(super) rounds: u64,
 }
 
 impl Report {
-    /// Seconds of executing, serving and lifting, for a table; nothing without a card.
+    /// Seconds of executing, serving and lifting, and rounds, for a table; nothing without a card.
     pub(super) fn spent(&self) -> String {
         self.gpu.as_ref().map_or_else(String::new, |gpu| {
-            let Gpu { executing_seconds, serving_seconds, lifting_seconds, .. } = gpu;
-            format!("{executing_seconds:.2} / {serving_seconds:.2} / {lifting_seconds:.2}")
+            let Gpu { executing_seconds, serving_seconds, lifting_seconds, rounds, .. } = gpu;
+            let seconds = [executing_seconds, serving_seconds, lifting_seconds];
+            let [executing, serving, lifting] = seconds.map(|seconds| format!("{seconds:.2}"));
+            format!("{executing} / {serving} / {lifting}; {rounds}")
         })
     }
 

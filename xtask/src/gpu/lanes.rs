@@ -98,7 +98,7 @@ pub(super) fn run(check: &Check, section: &mut Section) -> Result<()> {
     section.line(
         "`ncpu batch` on the GPU and on the CPU engine of the same host: each row, with its instruction \
          count and state hash, has to be the same.\n\n\
-         | program | machines | instructions | wall, s | executing / serving / lifting, s | \
+         | program | machines | instructions | wall, s | executing / serving / lifting, s; rounds | \
          MIPS | CPU engine, s | rows that differ |\n\
          |---|---|---|---|---|---|---|---|",
     );

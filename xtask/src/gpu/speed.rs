@@ -203,7 +203,7 @@ fn packets(check: &Check, section: &mut Section, peer: Option<&Value>) -> Result
         "\nPackets a second, end to end: packets in as standard input, verdicts out, all checked; and in \
          brackets while the card executed. One packet each comes from lines of JSON, many from files. \
          The published bars are 8.4 million on a T4 and about 700 million on a server of 192 threads.\n\n\
-         | filter | machines | packets a machine | bytes | packets/s | wall, s | executing / serving / lifting, s | start of the process to its report, s | qemu, all cores, packets/s |\n\
+         | filter | machines | packets a machine | bytes | packets/s | wall, s | executing / serving / lifting, s; rounds | start of the process to its report, s | qemu, all cores, packets/s |\n\
          |---|---|---|---|---|---|---|---|---|",
     );
     let path = check.programs.join(PACKETS);

@@ -16,16 +16,23 @@ impl<'a, A: Alu> Fp<'a, A> {
     /// Flags of comparing `a` with `b` (`FPCompare`): FCMP, or FCMPE where quiet NaNs signal too.
     #[inline(always)]
     pub fn compare<F: Format>(&mut self, a: u64, b: u64, signal_nans: bool) -> Nzcv {
-        if self.host_rounds_alike()
-            && let Some(order) = host::compare::<F>(a, b)
-        {
-            return match order {
-                core::cmp::Ordering::Less => LESS,
-                core::cmp::Ordering::Equal => EQUAL,
-                core::cmp::Ordering::Greater => GREATER,
-            };
+        match self.compare_at_once::<F>(a, b) {
+            Some(flags) => flags,
+            None => self.compare_exactly::<F>(a, b, signal_nans),
         }
-        self.compare_exactly::<F>(a, b, signal_nans)
+    }
+
+    /// [`Fp::compare`], if the host gives it: neither is a NaN.
+    #[inline(always)]
+    pub fn compare_at_once<F: Format>(&self, a: u64, b: u64) -> Option<Nzcv> {
+        if !self.host_rounds_alike() {
+            return None;
+        }
+        host::compare::<F>(a, b).map(|order| match order {
+            core::cmp::Ordering::Less => LESS,
+            core::cmp::Ordering::Equal => EQUAL,
+            core::cmp::Ordering::Greater => GREATER,
+        })
     }
 
     /// Whether `a == b`; quiet NaNs do not signal (`FPCompareEQ`).

@@ -2,9 +2,9 @@
 //! enough to be a case of the run loop. (Copies are the loop's own.)
 
 use super::{Slots, esize, read, read_v, write, write_v};
-use ncpu_alu::Alu;
 use ncpu_alu::fp::{Double, Format, Fp, Single};
 use ncpu_alu::simd::{Bin, Shift, bin, shift};
+use ncpu_alu::{Alu, Nzcv};
 use ncpu_uop::{Lanes, Op, Uop, slot};
 
 /// Any of them, out of line.
@@ -47,6 +47,18 @@ pub(crate) fn at_once<A: Alu, F: Format>(alu: &A, regs: &mut Slots, u: &Uop, op:
         }
     };
     result.map(|result| write_v(regs, u.rd, [result, 0])).is_some()
+}
+
+/// The flags of a comparison of single or double precision, if the host gives them.
+#[inline(always)]
+pub(crate) fn compare_at_once<A: Alu>(alu: &A, regs: &Slots, u: &Uop) -> Option<Nzcv> {
+    let fp = Fp::new(alu, read(regs, slot::FPCR) as u32, 0);
+    let (n, m) = (read(regs, u.ra), read(regs, u.rb));
+    match u.rc {
+        2 => fp.compare_at_once::<Single>(n & Single::MASK, m & Single::MASK),
+        3 => fp.compare_at_once::<Double>(n, m),
+        _ => None,
+    }
 }
 
 #[inline(always)]
