@@ -202,7 +202,7 @@ pub struct Lanes<D: Device> {
 /// (docs/measurements/lanes.md).
 const BUSY: u32 = 4;
 
-/// Lanes of a warp, for so many lanes on so many multiprocessors.
+/// Lanes of a warp, for so many that have a machine on so many multiprocessors.
 fn width(lanes: u32, processors: u32) -> u32 {
     lanes.div_ceil(BUSY * processors).next_power_of_two().min(WARP)
 }
@@ -468,23 +468,31 @@ impl<D: Device> Lanes<D> {
     /// # Errors
     /// When a call of the driver fails.
     pub fn round(&mut self, slice: u32) -> Result<(Round, Spent)> {
-        let begun = self.begin(slice)?;
+        let begun = self.begin(slice, self.lanes)?;
         self.finish(&begun)
     }
 
-    /// The first half of [`Lanes::round`]: the device has been told what to do.
+    /// The first half of [`Lanes::round`]: the device has been told what to do. So many lanes have a machine
+    /// that has not ended.
     ///
     /// # Errors
     /// When a call of the driver fails.
-    pub(crate) fn begin(&mut self, slice: u32) -> Result<Begun> {
-        if self.record.slice != slice || self.dirty {
-            self.record.slice = slice;
+    pub(crate) fn begin(&mut self, slice: u32, alive: u32) -> Result<Begun> {
+        // Warps of one lane have an interpreter of their own, which is not loaded for those that are left.
+        let width = match self.record.width {
+            1 => 1,
+            _ => width(alive, self.device.processors()).max(2),
+        };
+        let is_spread_anew = width != self.record.width;
+        if self.record.slice != slice || self.dirty || is_spread_anew {
+            (self.record.slice, self.record.width) = (slice, width);
             self.send()?;
         }
         let at = self.record.round.addr() as u64;
         self.device.fill(at, 0, size_of::<Round>() as u64)?;
         let start = self.device.mark()?;
-        if self.apart > self.lanes / APART {
+        // In that order, lanes that execute nothing come last.
+        if is_spread_anew || self.apart > self.lanes / APART {
             self.group()?;
         }
         self.execute()?;

@@ -414,7 +414,7 @@ impl<D: Device> Work<'_, '_, '_, D> {
 
     fn round(&mut self) -> Result<(), BatchError> {
         self.cut_late()?;
-        let begun = self.engine.lanes.begin(self.pace.slice())?;
+        let begun = self.engine.lanes.begin(self.pace.slice(), self.count as u32)?;
         let collected = self.collect();
         let (round, spent) = self.engine.lanes.finish(&begun)?;
         collected?;
