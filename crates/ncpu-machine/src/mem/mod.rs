@@ -486,6 +486,8 @@ impl<'m> Mem<'m> {
     #[cold]
     #[inline(never)]
     pub(crate) fn code_page(&mut self, address: u64) -> Result<Option<PageCode>, Fault> {
+        // None looks it up while another enters it.
+        self.meet();
         let source = self.code_source(address)?;
         Ok(self.code.find(source.key, source.page))
     }
