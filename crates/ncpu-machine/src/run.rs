@@ -16,6 +16,7 @@ use crate::observe::{Flow, Observer};
 use crate::scalar;
 use crate::structures;
 use crate::warp;
+use core::ptr;
 use ncpu_alu::Alu;
 use ncpu_alu::fp::{Double, Single};
 use ncpu_uop::{Op, Uop, slot};
@@ -88,11 +89,11 @@ const MOST: u64 = 1 << 24;
 /// `SPREAD` says whether the memory's tables are spread ([`crate::words`]), because the machine is one of
 /// the lanes of a warp.
 ///
-/// With `MEET`, the lanes of a warp meet before every micro-op. While all are at the same one, all execute it.
-/// Else one of them leads, each in its turn: it executes its micro-op, and so do those whose micro-op has the
-/// same operation, wherever they are; the others wait. (A GPU executes different operations one after the
-/// other, so that it is better to wait until many want the same.) A few lanes do not wait. So all lanes have
-/// to call this at the same time, `active` or not, and none returns before the last one can.
+/// With `MEET`, the lanes of a warp meet after every branch. One of them leads, each in its turn: it executes
+/// up to its next branch, and so do those that are at the same place; the others wait. (A GPU executes
+/// different operations one after the other, so that it is better to wait until many want the same.) A few
+/// lanes do not wait. So all lanes have to call this at the same time, `active` or not, and none returns
+/// before the last one can.
 ///
 /// # Panics
 /// When `SPREAD` is not what the memory's tables are.
@@ -198,28 +199,25 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
         };
     }
 
-    // What lanes execute that have stopped, or that go on in another page.
-    const REST: [u32; 4] = [Op::Rest as u32, 0, 0, 0];
-    // Where those are that have stopped: where no micro-op is, but memory to read.
-    macro_rules! rest {
-        () => {
-            mem.code.nowhere().entries().cast()
-        };
-    }
+    // What lanes execute that go on in another page.
     const ENTER: [u32; 4] = [Op::Enter as u32, 0, 0, 0];
+    // Where those are that have stopped: no micro-op is at an odd address.
+    const NOWHERE: *const Uop = ptr::without_provenance(1);
     let mut result = Aside::new(Outcome { exit: Exit::Budget, retired: 0, uops: 0 });
     // Whether the lanes are so few that none waits for another.
     let few = MEET && warp::lanes_that(active).count_ones() <= FEW;
-    // The lane of the warp that leads, and for how many steps more; always some if they are few.
-    let (mut leader, mut steps) = (0, u32::from(few));
-    // Turns of leaders before the lane's budget is used up, whatever it has executed: a warp takes as many
-    // steps as if its lanes had stayed together, so that no other warp has to wait for it.
-    let mut turns = Aside::new(budget.get() as u32 / TURN);
+    // The lane of the warp that leads, and how often more.
+    let (mut leader, mut turn) = (0, TURN);
+    // What the leader has left of its budget when the lane's own is used up, whatever the lane has executed:
+    // a warp executes as many instructions as if its lanes had stayed together, so that no other warp has to
+    // wait for it.
+    let mut floor = Aside::new(0);
     if MEET {
-        (ahead, ip) = if active { (ENTER, ip) } else { (REST, rest!()) };
+        (ahead, ip) = (ENTER, if active { ip } else { NOWHERE });
+        floor.set(warp::word_of(leader, clock as u32) as i32 - clock);
     }
 
-    'fetch: loop {
+    'outer: loop {
         // Enters the page of `core.pc`, or leaves by `$leave` with an outcome.
         macro_rules! enter {
             (|$outcome:ident| $leave:expr) => {
@@ -266,35 +264,38 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                 settle!();
                 return outcome;
             });
-        }
-
-        loop {
-            if MEET && steps > 0 {
-                if few {
-                    // All execute what they have, until each of them rests.
-                    let executing = warp::lanes_that(ahead[0] != REST[0]);
-                    if executing != 0 && ahead[0] == REST[0] {
-                        continue;
-                    }
-                } else {
-                    let leading = warp::word_of(leader, ahead[0]);
-                    steps = if leading == REST[0] { 0 } else { steps - 1 };
-                    if leading as u16 != ahead[0] as u16 || leading == REST[0] {
-                        continue;
-                    }
+        } else if few {
+            if warp::lanes_that(ip != NOWHERE) == 0 {
+                return result.get();
+            }
+            if ip == NOWHERE {
+                continue;
+            }
+        } else {
+            let place = warp::word_of(leader, ip as u32);
+            if turn == 0 || place == NOWHERE as u32 {
+                let executing = warp::lanes_that(ip != NOWHERE);
+                if executing == 0 {
+                    return result.get();
                 }
-            } else if MEET && !warp::all_same(ip as u32) {
-                let executing = warp::lanes_that(ahead[0] != REST[0]);
-                (leader, steps) = (warp::next_lane(executing, leader + 1), TURN);
-                let more = turns.get();
-                turns.set(more.saturating_sub(1));
-                if more == 0 {
+                let left = (clock - i32::from(unpack(ahead).index())) as u32;
+                let own = warp::word_of(leader, left) as i32 - floor.get();
+                (leader, turn) = (warp::next_lane(executing, leader + 1), TURN);
+                floor.set(warp::word_of(leader, left) as i32 - own);
+                if own <= 0 {
                     // The next branch is the last one.
                     budget.set(budget.get() - clock);
                     clock = 0;
                 }
                 continue;
             }
+            turn -= 1;
+            if place != ip as u32 {
+                continue;
+            }
+        }
+
+        loop {
             // SAFETY: `ip` stays within the page's micro-ops: branch targets come from the entry
             // table and the last micro-op, `PageEnd`, leaves the loop.
             let whole: &Uop = unsafe { &*ip };
@@ -356,19 +357,19 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                         return outcome;
                     }
                     result.set(outcome);
-                    (ahead, ip) = (REST, rest!());
-                    continue;
+                    (ahead, ip) = (ENTER, NOWHERE);
+                    continue 'outer;
                 }};
             }
             // Leaves with `core.pc` set, `$left` of the budget and `$ip` the next micro-op.
             macro_rules! leave {
-                ($exit:expr, $left:expr, $ip:expr) => {
-                    finish!(Outcome {
-                        exit: $exit,
-                        retired: (budget.get() - $left) as u64,
-                        uops: (trail.wrapping_add($ip as u32) / UOP).into(),
-                    })
-                };
+                ($exit:expr, $left:expr, $ip:expr) => {{
+                    let left: i32 = $left;
+                    let retired = (budget.get() - left) as u64;
+                    let uops = (trail.wrapping_add($ip as u32) / UOP).into();
+                    clock = left;
+                    finish!(Outcome { exit: $exit, retired, uops })
+                }};
             }
             // Stops in front of the instruction that `u` belongs to.
             macro_rules! stop {
@@ -386,10 +387,10 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
             macro_rules! go_on_elsewhere {
                 () => {{
                     if !MEET {
-                        continue 'fetch;
+                        continue 'outer;
                     }
                     (ahead, ip) = (ENTER, this);
-                    continue;
+                    continue 'outer;
                 }};
             }
             // Branches to an absolute address.
@@ -426,6 +427,30 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                         core.pc = pc!(index);
                         leave!(Exit::Budget, left, ip);
                     }
+                }};
+            }
+            // Has the lanes of a warp meet.
+            macro_rules! end_block {
+                () => {
+                    if MEET {
+                        break;
+                    }
+                };
+            }
+            macro_rules! go_in_if {
+                ($condition:expr) => {{
+                    if $condition {
+                        go_in!(u!(imm));
+                    }
+                    end_block!();
+                }};
+            }
+            macro_rules! go_if {
+                ($condition:expr) => {{
+                    if $condition {
+                        go!(u!(imm));
+                    }
+                    end_block!();
                 }};
             }
             macro_rules! holds {
@@ -492,6 +517,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                         ip = this.wrapping_add(3);
                         fetch_early!();
                     }
+                    end_block!();
                 }};
             }
             macro_rules! load {
@@ -606,10 +632,9 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                     go_on_elsewhere!();
                 }
                 Op::Nop => {}
-                // All of them rest.
-                Op::Rest => return result.get(),
                 Op::Enter => {
                     enter!(|outcome| finish!(outcome));
+                    end_block!();
                 }
                 Op::Undefined => stop!(Exit::Undefined(u!(imm) as u32)),
                 Op::Brk => stop!(Exit::Breakpoint(u!(imm) as u16)),
@@ -772,11 +797,11 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                     d!(mem.counter.wrapping_add(done as u64));
                 }
 
-                Op::JumpIn => go_in!(u!(imm)),
+                Op::JumpIn => go_in_if!(true),
                 Op::JumpOut => go!(u!(imm)),
                 Op::LinkIn => {
                     d!(pc_after!());
-                    go_in!(u!(imm));
+                    go_in_if!(true);
                 }
                 Op::LinkOut => {
                     d!(pc_after!());
@@ -788,76 +813,20 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                     d!(pc_after!());
                     go!(target);
                 }
-                Op::CondIn => {
-                    if holds!(u!(branch_mask())) {
-                        go_in!(u!(imm));
-                    }
-                }
-                Op::CondOut => {
-                    if holds!(u!(branch_mask())) {
-                        go!(u!(imm));
-                    }
-                }
-                Op::ZeroIn => {
-                    if alu.eq(a!(), 0) {
-                        go_in!(u!(imm));
-                    }
-                }
-                Op::ZeroInW => {
-                    if alu.eq(low(a!()), 0) {
-                        go_in!(u!(imm));
-                    }
-                }
-                Op::NonZeroIn => {
-                    if !alu.eq(a!(), 0) {
-                        go_in!(u!(imm));
-                    }
-                }
-                Op::NonZeroInW => {
-                    if !alu.eq(low(a!()), 0) {
-                        go_in!(u!(imm));
-                    }
-                }
-                Op::BitClearIn => {
-                    if a!() >> u!(rb) & 1 == 0 {
-                        go_in!(u!(imm));
-                    }
-                }
-                Op::BitSetIn => {
-                    if a!() >> u!(rb) & 1 != 0 {
-                        go_in!(u!(imm));
-                    }
-                }
-                Op::ZeroOut => {
-                    if alu.eq(a!(), 0) {
-                        go!(u!(imm));
-                    }
-                }
-                Op::ZeroOutW => {
-                    if alu.eq(low(a!()), 0) {
-                        go!(u!(imm));
-                    }
-                }
-                Op::NonZeroOut => {
-                    if !alu.eq(a!(), 0) {
-                        go!(u!(imm));
-                    }
-                }
-                Op::NonZeroOutW => {
-                    if !alu.eq(low(a!()), 0) {
-                        go!(u!(imm));
-                    }
-                }
-                Op::BitClearOut => {
-                    if a!() >> u!(rb) & 1 == 0 {
-                        go!(u!(imm));
-                    }
-                }
-                Op::BitSetOut => {
-                    if a!() >> u!(rb) & 1 != 0 {
-                        go!(u!(imm));
-                    }
-                }
+                Op::CondIn => go_in_if!(holds!(u!(branch_mask()))),
+                Op::CondOut => go_if!(holds!(u!(branch_mask()))),
+                Op::ZeroIn => go_in_if!(alu.eq(a!(), 0)),
+                Op::ZeroInW => go_in_if!(alu.eq(low(a!()), 0)),
+                Op::NonZeroIn => go_in_if!(!alu.eq(a!(), 0)),
+                Op::NonZeroInW => go_in_if!(!alu.eq(low(a!()), 0)),
+                Op::BitClearIn => go_in_if!(a!() >> u!(rb) & 1 == 0),
+                Op::BitSetIn => go_in_if!(a!() >> u!(rb) & 1 != 0),
+                Op::ZeroOut => go_if!(alu.eq(a!(), 0)),
+                Op::ZeroOutW => go_if!(alu.eq(low(a!()), 0)),
+                Op::NonZeroOut => go_if!(!alu.eq(a!(), 0)),
+                Op::NonZeroOutW => go_if!(!alu.eq(low(a!()), 0)),
+                Op::BitClearOut => go_if!(a!() >> u!(rb) & 1 == 0),
+                Op::BitSetOut => go_if!(a!() >> u!(rb) & 1 != 0),
 
                 Op::Ld8 => d!(load!(u8, displaced!())),
                 Op::Ld16 => d!(load!(u16, displaced!())),
@@ -1136,6 +1105,8 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                 fetch_ahead!();
             }
         }
+        // Lanes come here after a branch.
+        fetch_ahead!();
     }
 }
 
@@ -1162,8 +1133,8 @@ unsafe fn write<T: Copy, const SPREAD: bool>(at: *mut u8, value: T) {
     }
 }
 
-/// So many steps a lane leads the others of its warp, before the next one does.
-const TURN: u32 = 32;
+/// So many times a lane leads the others of its warp up to a branch, before the next one does.
+const TURN: u32 = 8;
 /// So many lanes do not wait for a leader: the steps that each of them takes for itself would be more than
 /// what executing their operations one after the other takes.
 const FEW: u32 = 8;

@@ -43,35 +43,6 @@ pub fn lanes_that(say: bool) -> u32 {
     }
 }
 
-/// Whether all lanes have the same word.
-#[inline(always)]
-pub fn all_same(word: u32) -> bool {
-    #[cfg(target_arch = "nvptx64")]
-    {
-        let same: u32;
-        // SAFETY: as in `word_of`. (It is not `pure`: lanes that ask elsewhere get another answer.)
-        unsafe {
-            core::arch::asm!(
-                "{{ .reg .pred same; .reg .b32 lanes;",
-                "match.all.sync.b32 lanes|same, {word}, 0xffffffff;",
-                "selp.u32 {same}, 1, 0, same; }}",
-                word = in(reg32) word,
-                same = out(reg32) same,
-                options(nomem, nostack),
-            );
-        }
-        same != 0
-    }
-    #[cfg(not(target_arch = "nvptx64"))]
-    {
-        use emulation::{Question, ask};
-        ask(Question::AllSame, word).is_none_or(|said| {
-            let present = |lane: &u32| said.present >> lane & 1 != 0;
-            (0..32).filter(present).all(|lane| said.words[lane as usize] == word)
-        })
-    }
-}
-
 /// Waits for all threads of the warp, and sees what they have written.
 #[inline(always)]
 pub fn meet() {
@@ -128,8 +99,6 @@ pub mod emulation {
         WordOf,
         /// [`super::lanes_that`]
         LanesThat,
-        /// [`super::all_same`]
-        AllSame,
         /// [`super::meet`]
         Meet,
     }

@@ -112,7 +112,6 @@ micro_ops! {
     PageEnd "page-end" (Branch) "The page is over: continue at the next one";
     Nop "nop" () "Nothing";
     Enter "enter" (Branch) "Engines of many lanes: go on in a page that has to be looked up";
-    Rest "rest" () "Engines of many lanes: wait for the others";
     Undefined "undefined" (Imm Exit) "An unallocated word (`imm`): trap";
     Svc "svc" (Imm Exit) "System call";
     Brk "brk" (Imm Exit) "Breakpoint instruction with comment `imm`";
