@@ -9,7 +9,7 @@ use crate::addr::{Access, Fault, FaultKind, PAGE_SIZE};
 use crate::code::{self, WORDS};
 use crate::cpu::Core;
 use crate::exec;
-use crate::exec::hot;
+use crate::exec::{convert, hot};
 use crate::lane::{Aside, fetch, fetch_anew, operation, unpack};
 use crate::mem::{Mem, tlb, untag};
 use crate::observe::{Flow, Observer};
@@ -1025,6 +1025,11 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                         call!(exec::vector(alu, slots!(), whole));
                     }
                 }
+                Op::VShiftLong if SPREAD && A::HOST_FLOAT => {
+                    if !of_uop!(hot::widen_at_once) {
+                        call!(exec::vector(alu, slots!(), whole));
+                    }
+                }
                 Op::VAnd => of_uop!(hot::and),
                 Op::VOr => of_uop!(hot::or),
                 Op::VXor => of_uop!(hot::xor),
@@ -1069,6 +1074,16 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                     3 => at_once!(FMulAdd, Double, exec::float),
                     _ => call!(exec::float(alu, slots!(), whole)),
                 },
+                Op::IntToF if SPREAD => {
+                    if !of_uop!(convert::from_int_at_once, Op::IntToF) {
+                        call!(exec::float(alu, slots!(), whole));
+                    }
+                }
+                Op::XToF if SPREAD => {
+                    if !of_uop!(convert::from_int_at_once, Op::XToF) {
+                        call!(exec::float(alu, slots!(), whole));
+                    }
+                }
                 Op::FBin
                 | Op::FUn
                 | Op::FPair

@@ -129,23 +129,28 @@ impl<'a, A: Alu> Fp<'a, A> {
         width: u32,
         signed: bool,
     ) -> u64 {
-        let unused = 64 - width;
-        let integer = if signed {
-            ((value << unused) as i64 >> unused) as u64
-        } else {
-            value << unused >> unused
-        };
         if fraction_bits == 0
-            && A::HOST_FLOAT
-            && let Some(result) = host::from_int::<F>(
-                integer,
-                signed,
-                self.host_rounds_alike() && self.inexact_already(),
-            )
+            && let Some(result) = self.convert_from_int_at_once::<F>(value, width, signed)
         {
             return result;
         }
-        self.convert_from_int_exactly::<F>(integer, fraction_bits, signed)
+        self.convert_from_int_exactly::<F>(extended(value, width, signed), fraction_bits, signed)
+    }
+
+    /// [`Fp::convert_from_int`] without fraction bits, if the host gives it and it raises no flag that is
+    /// not raised already.
+    #[inline(always)]
+    pub fn convert_from_int_at_once<F: Format>(
+        &self,
+        value: u64,
+        width: u32,
+        signed: bool,
+    ) -> Option<u64> {
+        if !A::HOST_FLOAT {
+            return None;
+        }
+        let may_round = self.host_rounds_alike() && self.inexact_already();
+        host::from_int::<F>(extended(value, width, signed), signed, may_round)
     }
 
     #[inline(never)]
@@ -217,4 +222,11 @@ fn integral<'a, A: Alu>(number: Number<'a, A>, mode: Rounding) -> (Option<Word<'
     // A number with a fraction is below 2^63, so the increment cannot carry out.
     let rounded = if mode.increments(sign, odd, tail) { whole + 1 } else { whole };
     (Some(rounded), !tail.is_zero())
+}
+
+/// The low `width` bits as an integer of 64.
+#[inline(always)]
+const fn extended(value: u64, width: u32, signed: bool) -> u64 {
+    let unused = 64 - width;
+    if signed { ((value << unused) as i64 >> unused) as u64 } else { value << unused >> unused }
 }

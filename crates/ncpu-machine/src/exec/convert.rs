@@ -1,11 +1,11 @@
 //! Conversions between floating-point formats, integers and fixed point.
 
-use super::esize;
 use super::float::{map, with_format};
+use super::{Slots, esize, read, write_v};
 use ncpu_alu::Alu;
 use ncpu_alu::fp::{Double, Format, Fp, Half, Rounding, Single};
 use ncpu_alu::simd::{Esize, V};
-use ncpu_uop::{FpRounding, Lanes, Op, Uop};
+use ncpu_uop::{FpRounding, Lanes, Op, Uop, slot};
 
 fn rounding(number: u8) -> Rounding {
     match FpRounding::from_u8(number) {
@@ -28,6 +28,28 @@ pub(super) fn to_x<A: Alu>(fp: &mut Fp<'_, A>, u: &Uop, n: u64) -> u64 {
 pub(super) fn from_x<A: Alu>(fp: &mut Fp<'_, A>, u: &Uop, n: u64) -> u64 {
     let (signed, width, fraction) = x_form(u);
     with_format!(u.rc, F => fp.convert_from_int::<F>(n, fraction, width, signed))
+}
+
+/// `op`, `IntToF` of a scalar or `XToF`, if the host gives its result and it raises no new flag; false if nothing
+/// has been done.
+#[inline(always)]
+pub(crate) fn from_int_at_once<A: Alu>(alu: &A, regs: &mut Slots, u: &Uop, op: Op) -> bool {
+    let lanes = Lanes(u.rc);
+    let (signed, width, fraction) = match op {
+        Op::XToF => x_form(u),
+        _ => (u.imm & 1 == 0, lanes.bits(), (u.imm >> 1) as u32),
+    };
+    if fraction != 0 || op != Op::XToF && !lanes.is_scalar() {
+        return false;
+    }
+    let fp = Fp::new(alu, read(regs, slot::FPCR) as u32, read(regs, slot::FPSR) as u32);
+    let n = read(regs, u.ra);
+    let result = match lanes.log2() {
+        2 => fp.convert_from_int_at_once::<Single>(n, width, signed),
+        3 => fp.convert_from_int_at_once::<Double>(n, width, signed),
+        _ => None,
+    };
+    result.map(|result| write_v(regs, u.rd, [result, 0])).is_some()
 }
 
 /// Signedness, width and fraction bits in the immediate of `FToX` and `XToF`.

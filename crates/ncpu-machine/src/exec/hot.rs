@@ -3,7 +3,7 @@
 
 use super::{Slots, esize, read, read_v, write, write_v};
 use ncpu_alu::fp::{Double, Format, Fp, Single};
-use ncpu_alu::simd::{Bin, Shift, bin, shift};
+use ncpu_alu::simd::{Bin, Shift, ShiftLong, bin, shift, shift_long};
 use ncpu_alu::{Alu, Nzcv};
 use ncpu_uop::{Lanes, Op, Uop, slot};
 
@@ -98,18 +98,36 @@ fn lanewise<A: Alu>(alu: &A, regs: &mut Slots, u: &Uop, op: Bin) {
     write_v(regs, u.rd, [low, high]);
 }
 
-/// `Op::VShift`, if it only moves bits; false if it is another shift, and nothing has been done.
+/// `Op::VShift`, if it only moves bits, or those of one word; false if it is another shift, and nothing has been
+/// done.
 #[inline(always)]
 pub(crate) fn shift_at_once<A: Alu>(alu: &A, regs: &mut Slots, u: &Uop) -> bool {
     const LEFT: u64 = Shift::Shl as u64;
     const RIGHT: u64 = Shift::Ushr as u64;
+    const SIGNED: u64 = Shift::Sshr as u64;
     let (lanes, n) = (Lanes(u.rc), read_v(regs, u.ra));
+    if lanes == Lanes::scalar(3) && u.imm == SIGNED {
+        write_v(regs, u.rd, [alu.ashr(n[0], u.rb.min(63).into()), 0]);
+        return true;
+    }
     let moved = |op, n| shift(alu, op, esize(lanes), 0, n, u.rb.into(), &mut false);
     let half = |n| if u.imm == LEFT { moved(Shift::Shl, n) } else { moved(Shift::Ushr, n) };
     if lanes.is_scalar() || !matches!(u.imm, LEFT | RIGHT) {
         return false;
     }
     write_v(regs, u.rd, [half(n[0]), if lanes.q() { half(n[1]) } else { 0 }]);
+    true
+}
+
+/// `Op::VShiftLong` of unsigned lanes; false if they are signed, and nothing has been done.
+#[inline(always)]
+pub(crate) fn widen_at_once<A: Alu>(alu: &A, regs: &mut Slots, u: &Uop) -> bool {
+    if u.imm != ShiftLong::Ushll as u64 {
+        return false;
+    }
+    let lanes = Lanes(u.rc);
+    let n = read(regs, u.ra + u8::from(lanes.q()));
+    write_v(regs, u.rd, shift_long(alu, ShiftLong::Ushll, esize(lanes), n, u.rb.into()));
     true
 }
 

@@ -10,7 +10,7 @@
 //! operands except through the ALU, so no operation can fail; a micro-op that no lifter makes
 //! (a family's member that does not exist) does nothing.
 
-mod convert;
+pub(crate) mod convert;
 mod crypto;
 mod float;
 pub(crate) mod hot;
