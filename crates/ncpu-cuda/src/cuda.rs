@@ -9,10 +9,9 @@ use std::time::{Duration, Instant};
 
 use cudarc::driver::sys::CUdevice_attribute as Attribute;
 use cudarc::driver::sys::CUfunction_attribute as FunctionAttribute;
-use cudarc::driver::sys::CUmemorytype::{CU_MEMORYTYPE_DEVICE, CU_MEMORYTYPE_HOST};
 use cudarc::driver::sys::{
-    CUDA_MEMCPY2D, CUcontext, CUctx_flags, CUdevice, CUevent, CUevent_flags, CUfunc_cache,
-    CUfunction, CUlimit, CUmodule, CUstream, CUstream_flags,
+    CUcontext, CUctx_flags, CUdevice, CUevent, CUevent_flags, CUfunc_cache, CUfunction, CUlimit,
+    CUmodule, CUstream, CUstream_flags,
 };
 
 use crate::cache::{Cache, Key};
@@ -503,61 +502,8 @@ impl Device for Cuda {
         self.check_allocated(from, bytes.len() as u64)?;
         let stream = self.stream.0;
         self.with_staging(|staging, driver| {
-            staging.download(driver, stream, bytes, HALF, |offset, length, place| {
-                // SAFETY: the range was checked, and the place takes that many bytes.
-                unsafe { driver.copy_to_host(place, from + offset as u64, length, stream) }
-            })
-        })
-    }
-
-    fn download_2d(
-        &self,
-        from: u64,
-        pitch: usize,
-        width: usize,
-        rows: usize,
-        to: &mut [u8],
-    ) -> Result<()> {
-        if width.checked_mul(rows) != Some(to.len()) || width > pitch {
-            return Err(CudaError::Shape { width, rows, bytes: to.len() });
-        }
-        if to.is_empty() {
-            return Ok(());
-        }
-        let span = (pitch as u64).saturating_mul(rows as u64 - 1).saturating_add(width as u64);
-        self.check_allocated(from, span)?;
-        if width > HALF {
-            let addresses = (from..).step_by(pitch);
-            return to
-                .chunks_exact_mut(width)
-                .zip(addresses)
-                .try_for_each(|(row, address)| self.download(address, row));
-        }
-        let stream = self.stream.0;
-        self.with_staging(|staging, driver| {
-            let piece = HALF / width * width;
-            staging.download(driver, stream, to, piece, |offset, length, place| {
-                let copy = CUDA_MEMCPY2D {
-                    srcXInBytes: 0,
-                    srcY: 0,
-                    srcMemoryType: CU_MEMORYTYPE_DEVICE,
-                    srcHost: std::ptr::null(),
-                    srcDevice: from + (offset / width * pitch) as u64,
-                    srcArray: null_mut(),
-                    srcPitch: pitch,
-                    dstXInBytes: 0,
-                    dstY: 0,
-                    dstMemoryType: CU_MEMORYTYPE_HOST,
-                    dstHost: place,
-                    dstDevice: 0,
-                    dstArray: null_mut(),
-                    dstPitch: width,
-                    WidthInBytes: width,
-                    Height: length / width,
-                };
-                // SAFETY: the span was checked, and the place takes that many rows.
-                unsafe { driver.copy_2d(&copy, stream) }
-            })
+            // SAFETY: the range was checked, and the context is the calling thread's.
+            unsafe { staging.download(driver, stream, from, bytes) }
         })
     }
 

@@ -58,17 +58,6 @@ pub trait Device {
     /// Waits for the work so far and copies bytes from the device.
     fn download(&self, from: u64, bytes: &mut [u8]) -> Result<()>;
 
-    /// Like [`Device::download`] for `rows` rows of `width` bytes that start `pitch` bytes apart; they
-    /// arrive without gaps. `to` must be `width * rows` bytes long.
-    fn download_2d(
-        &self,
-        from: u64,
-        pitch: usize,
-        width: usize,
-        rows: usize,
-        to: &mut [u8],
-    ) -> Result<()>;
-
     /// Fills memory with a byte.
     fn fill(&self, at: u64, byte: u8, bytes: u64) -> Result<()>;
 

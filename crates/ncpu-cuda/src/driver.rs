@@ -11,9 +11,8 @@ use std::ptr::null;
 use std::sync::OnceLock;
 
 use cudarc::driver::sys::{
-    CUDA_MEMCPY2D, CUcontext, CUdevice, CUdevice_attribute, CUdeviceptr, CUevent, CUfunc_cache,
-    CUfunction, CUfunction_attribute, CUjit_option, CUjitInputType, CUlimit, CUlinkState, CUmodule,
-    CUstream,
+    CUcontext, CUdevice, CUdevice_attribute, CUdeviceptr, CUevent, CUfunc_cache, CUfunction,
+    CUfunction_attribute, CUjit_option, CUjitInputType, CUlimit, CUlinkState, CUmodule, CUstream,
 };
 use libloading::Library;
 
@@ -89,7 +88,6 @@ functions! {
         (to: CUdeviceptr, from: *const c_void, bytes: usize, stream: CUstream);
     copy_to_host = "cuMemcpyDtoHAsync_v2"
         (to: *mut c_void, from: CUdeviceptr, bytes: usize, stream: CUstream);
-    copy_2d = "cuMemcpy2DAsync_v2" (copy: *const CUDA_MEMCPY2D, stream: CUstream);
     fill = "cuMemsetD8Async" (at: CUdeviceptr, byte: u8, bytes: usize, stream: CUstream);
     stream_create = "cuStreamCreate" (stream: *mut CUstream, flags: c_uint);
     stream_synchronize = "cuStreamSynchronize" (stream: CUstream);

@@ -110,16 +110,6 @@ pub enum CudaError {
         /// Length.
         bytes: u64,
     },
-    /// A buffer's length is not that of the rows to put there.
-    #[error("{rows} rows of {width} bytes do not make {bytes} bytes")]
-    Shape {
-        /// Bytes in a row.
-        width: usize,
-        /// Rows.
-        rows: usize,
-        /// Bytes in the buffer.
-        bytes: usize,
-    },
     /// A mark is from the future, or too old.
     #[error("mark {number} is not one of the latest {}", crate::MARKS_KEPT)]
     NoMark {

@@ -180,34 +180,37 @@ impl Staging {
         Ok(())
     }
 
-    /// Copies bytes from the device in pieces of at most `piece` bytes, which is not more than
-    /// [`HALF`]: `enqueue` starts the copy of the piece at an offset, of a length, to a place.
-    pub(crate) fn download(
+    /// Copies bytes from the device.
+    ///
+    /// # Safety
+    /// The range must be allocated on the device, and the context current.
+    pub(crate) unsafe fn download(
         &mut self,
         driver: &Driver,
         stream: CUstream,
+        from: u64,
         to: &mut [u8],
-        piece: usize,
-        mut enqueue: impl FnMut(usize, usize, *mut c_void) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        assert!((1..=HALF).contains(&piece), "a piece fits a half");
         let length = to.len();
         // The stream keeps these copies behind the uploads that read the same memory.
-        let mut start = |halves: &[Half; 2], offset: usize| {
-            let half = &halves[offset / piece % 2];
-            enqueue(offset, piece.min(length - offset), half.bytes.cast())?;
-            // SAFETY: the event is of this context.
-            unsafe { driver.event_record(half.done, stream) }
+        let start = |halves: &[Half; 2], offset: usize| {
+            let half = &halves[offset / HALF % 2];
+            let piece = HALF.min(length - offset);
+            // SAFETY: the caller's promise, and a half takes a piece; the event is of this context.
+            unsafe {
+                driver.copy_to_host(half.bytes.cast(), from + offset as u64, piece, stream)?;
+                driver.event_record(half.done, stream)
+            }
         };
         if length > 0 {
             start(&self.halves, 0)?;
         }
-        for offset in (0..length).step_by(piece) {
-            if offset + piece < length {
-                start(&self.halves, offset + piece)?;
+        for offset in (0..length).step_by(HALF) {
+            if offset + HALF < length {
+                start(&self.halves, offset + HALF)?;
             }
-            let half = &self.halves[offset / piece % 2];
-            let part = &mut to[offset..length.min(offset + piece)];
+            let half = &self.halves[offset / HALF % 2];
+            let part = &mut to[offset..length.min(offset + HALF)];
             // SAFETY: the half holds the piece once the copy to it has ended.
             unsafe {
                 driver.event_synchronize(half.done)?;

@@ -76,7 +76,7 @@ fn a_kernel_changes_what_was_uploaded_and_nothing_beyond() {
 
 #[test]
 #[ignore = "needs an NVIDIA GPU"]
-fn small_uploads_arrive_in_order_and_rows_without_gaps() {
+fn small_uploads_arrive_in_order() {
     let gpu = open();
     let sent = words(700_000);
     let data = gpu.alloc(sent.len() as u64).unwrap();
@@ -86,14 +86,6 @@ fn small_uploads_arrive_in_order_and_rows_without_gaps() {
     let mut received = vec![0; sent.len()];
     gpu.download(data, &mut received).unwrap();
     assert!(received == sent);
-
-    let (pitch, width) = (1_000, 488);
-    let rows = sent.len() / pitch;
-    let mut received = vec![0; width * rows];
-    gpu.download_2d(data + 8, pitch, width, rows, &mut received).unwrap();
-    for (index, row) in received.chunks(width).enumerate() {
-        assert_eq!(row, &sent[8 + index * pitch..][..width], "row {index}");
-    }
 
     gpu.fill(data + 3, 0xA5, 5).unwrap();
     let mut received = [0; 9];

@@ -246,7 +246,7 @@ pub struct Batch {
     pub waiting: *mut u32,
     /// Lanes that have stopped; room for all.
     pub stopped: *mut u32,
-    /// Lanes that a fork or a hash is for; room for all.
+    /// Lanes that a fork, a hash or a collection is for; room for all.
     pub chosen: *const u32,
     /// The record that forks start with.
     pub fresh: *const Lane,
@@ -262,11 +262,17 @@ pub struct Batch {
     pub occupied: *mut u32,
     /// How many lanes are chosen.
     pub chosen_count: u32,
+    /// A table whose rows are to be collected, one of each lane.
+    pub rows: *const u8,
+    /// Bytes from one row to the next.
+    pub row_pitch: u64,
+    /// Bytes that are wanted of each.
+    pub row_width: u64,
     /// How many pages are to be gathered.
     pub gather_count: u32,
     /// Physical pages to be gathered.
     pub gather: *const u32,
-    /// Where they go.
+    /// Where they go, and rows that are collected.
     pub gathered: *mut u8,
 }
 

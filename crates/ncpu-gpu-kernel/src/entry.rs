@@ -135,6 +135,8 @@ entries! {
     ncpu_scan "service" |batch: Batch, thread| forking::scan(batch, thread);
     /// State hashes of chosen lanes.
     ncpu_hash "service" |batch: Batch, thread| forking::hash(batch, thread);
+    /// Rows of chosen lanes, for the host.
+    ncpu_collect "service" |batch: Batch, thread| forking::collect(batch, thread);
     /// Pages of a lane, for the host.
     ncpu_gather "service" |batch: Batch, thread| forking::gather(batch, thread);
 }

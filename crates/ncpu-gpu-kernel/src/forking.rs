@@ -187,3 +187,24 @@ pub unsafe fn gather(batch: &Batch, thread: u32) {
         }
     }
 }
+
+/// Copies the chosen lanes' rows of a table side by side: [`WARP`] threads for each.
+///
+/// # Safety
+/// As for [`fork`].
+pub unsafe fn collect(batch: &Batch, thread: u32) {
+    let (at, place) = ((thread / WARP) as usize, (thread % WARP) as usize);
+    if at >= batch.chosen_count as usize {
+        return;
+    }
+    let width = batch.row_width as usize;
+    // SAFETY: the caller's promise; nothing is written but the thread's own bytes.
+    unsafe {
+        let lane = *batch.chosen.add(at) as usize;
+        let from = batch.rows.add(lane * batch.row_pitch as usize);
+        let to = batch.gathered.add(at * width);
+        for index in (place..width).step_by(WARP as usize) {
+            to.add(index).write(from.add(index).read());
+        }
+    }
+}

@@ -34,7 +34,7 @@ const GATHER: u64 = 2048;
 const BLOCK_ENTRY: u64 = size_of::<AtomicU32>() as u64;
 /// Lanes whose output is fetched at a time.
 const OUTPUTS: usize = 1024;
-/// Bytes between two rows or parts that are copied along, which takes no longer than another call.
+/// Bytes between two parts that are copied along, which takes no longer than another call.
 const COPIED_ALONG: usize = 1 << 16;
 /// Warps that make forks, at least: enough for the speed of the device's memory.
 const FORKING: u32 = 1 << 13;
@@ -316,6 +316,9 @@ impl<D: Device> Lanes<D> {
             output_capacity,
             occupied: pointer(this.alloc(room(image_pages(&layout) as u64, 4))?),
             chosen_count: 0,
+            rows: ptr::null(),
+            row_pitch: 0,
+            row_width: 0,
             gather_count: 0,
             gather: pointer(this.alloc(room(GATHER, 4))?),
             gathered: pointer(this.alloc(room(GATHER, PAGE_SIZE))?),
@@ -616,7 +619,7 @@ impl<D: Device> Lanes<D> {
     ///
     /// # Errors
     /// When a call of the driver fails.
-    pub fn records(&self, lanes: &[u32]) -> Result<Vec<Lane>> {
+    pub fn records(&mut self, lanes: &[u32]) -> Result<Vec<Lane>> {
         const BYTES: usize = size_of::<Lane>();
         let bytes = self.rows(self.record_address(0), BYTES, BYTES, lanes)?;
         let record = |bytes: &[u8]| {
@@ -632,7 +635,11 @@ impl<D: Device> Lanes<D> {
     ///
     /// # Errors
     /// When a call of the driver fails.
-    pub fn outputs(&self, lanes: &[(u32, u64)], mut show: impl FnMut(usize, &[u8])) -> Result<()> {
+    pub fn outputs(
+        &mut self,
+        lanes: &[(u32, u64)],
+        mut show: impl FnMut(usize, &[u8]),
+    ) -> Result<()> {
         for (group, lanes) in lanes.chunks(OUTPUTS).enumerate() {
             let longest = lanes.iter().map(|&(_, length)| length).max();
             let longest = longest.unwrap_or(0).min(self.record.output_capacity) as usize;
@@ -650,29 +657,23 @@ impl<D: Device> Lanes<D> {
         Ok(())
     }
 
-    /// The first `width` bytes of each of these lanes' parts of a table, where they are `pitch` bytes
-    /// apart.
-    fn rows(&self, table: u64, pitch: usize, width: usize, lanes: &[u32]) -> Result<Vec<u8>> {
-        let mut all = Vec::with_capacity(lanes.len() * width);
-        let mut rest = lanes;
-        while let Some(&first) = rest.first() {
-            let is_near = |pair: &&[u32]| {
-                pair[1] > pair[0] && (pair[1] - pair[0] - 1) as usize * width <= COPIED_ALONG
-            };
-            let count = 1 + rest.windows(2).take_while(is_near).count();
-            let (group, others) = rest.split_at(count);
-            let rows = (group[count - 1] - first) as usize + 1;
-            let mut bytes = vec![0; rows * width];
-            let from = table + u64::from(first) * pitch as u64;
-            self.device.download_2d(from, pitch, width, rows, &mut bytes)?;
-            if rows == count && count == lanes.len() {
-                return Ok(bytes);
+    /// The first `width` bytes of each of these lanes' rows of a table, which are `pitch` bytes apart.
+    fn rows(&mut self, table: u64, pitch: usize, width: usize, lanes: &[u32]) -> Result<Vec<u8>> {
+        const ROOM: usize = GATHER as usize * PAGE_SIZE;
+        let mut all = vec![0; lanes.len() * width];
+        if width > ROOM {
+            for (row, &lane) in all.chunks_exact_mut(width).zip(lanes) {
+                self.device.download(table + u64::from(lane) * pitch as u64, row)?;
             }
-            for &lane in group {
-                let at = (lane - first) as usize * width;
-                all.extend_from_slice(&bytes[at..at + width]);
-            }
-            rest = others;
+            return Ok(all);
+        }
+        self.record.rows = pointer(table);
+        (self.record.row_pitch, self.record.row_width) = (pitch as u64, width as u64);
+        let each = ROOM / width;
+        for (rows, lanes) in all.chunks_mut(each * width).zip(lanes.chunks(each)) {
+            self.choose(lanes)?;
+            self.launch("ncpu_collect", lanes.len() as u32 * WARP)?;
+            self.device.download(self.record.gathered.addr() as u64, rows)?;
         }
         Ok(all)
     }

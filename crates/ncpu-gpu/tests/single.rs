@@ -357,16 +357,6 @@ impl Device for Failing {
         }
         self.device.download(from, bytes)
     }
-    fn download_2d(
-        &self,
-        from: u64,
-        pitch: usize,
-        width: usize,
-        rows: usize,
-        to: &mut [u8],
-    ) -> CudaResult<()> {
-        self.device.download_2d(from, pitch, width, rows, to)
-    }
     fn fill(&self, at: u64, byte: u8, bytes: u64) -> CudaResult<()> {
         self.device.fill(at, byte, bytes)
     }

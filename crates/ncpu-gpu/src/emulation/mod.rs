@@ -114,20 +114,6 @@ impl Device for Emulation {
         Ok(())
     }
 
-    fn download_2d(
-        &self,
-        from: u64,
-        pitch: usize,
-        width: usize,
-        rows: usize,
-        to: &mut [u8],
-    ) -> Result<()> {
-        for (row, to) in to.chunks_mut(width).enumerate().take(rows) {
-            self.download(from + (row * pitch) as u64, to)?;
-        }
-        Ok(())
-    }
-
     fn fill(&self, at: u64, byte: u8, bytes: u64) -> Result<()> {
         self.check(at, bytes as usize);
         // SAFETY: inside an allocation.
