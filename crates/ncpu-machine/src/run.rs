@@ -217,6 +217,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
         floor.set(warp::word_of(leader, clock as u32) as i32 - clock);
     }
 
+    // Once for each page, or for each time that lanes meet.
     'outer: loop {
         // Enters the page of `core.pc`, or leaves by `$leave` with an outcome.
         macro_rules! enter {
@@ -265,6 +266,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                 return outcome;
             });
         } else if few {
+            // All execute, until each of them has stopped.
             if warp::lanes_that(ip != NOWHERE) == 0 {
                 return result.get();
             }
@@ -386,10 +388,9 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
             // Goes on in the page of `core.pc`.
             macro_rules! go_on_elsewhere {
                 () => {{
-                    if !MEET {
-                        continue 'outer;
+                    if MEET {
+                        (ahead, ip) = (ENTER, this);
                     }
-                    (ahead, ip) = (ENTER, this);
                     continue 'outer;
                 }};
             }
