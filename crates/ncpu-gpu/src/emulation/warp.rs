@@ -2,7 +2,7 @@
 
 use ncpu_machine::warp::emulation::{Question, Said, use_exchange};
 use std::cell::RefCell;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 const LANES: u32 = 32;
 
@@ -42,14 +42,24 @@ pub(super) fn run(lane: impl Fn(u32) + Sync) {
             let (warp, lane) = (Arc::clone(&warp), &lane);
             scope.spawn(move || {
                 PLACE.set(Some((Arc::clone(&warp), number)));
+                let _leaving = Leaving(&warp, number);
                 warp.wait_for_turn(number, |_| ());
                 lane(number);
-                let mut state = warp.state.lock().expect("no lane panics");
-                state.said.present &= !(1 << number);
-                warp.next(&mut state);
             });
         }
     });
+}
+
+/// Has the others go on without a lane that has returned or panicked.
+struct Leaving<'w>(&'w Warp, u32);
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        let &mut Leaving(warp, number) = self;
+        let mut state = warp.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.said.present &= !(1 << number);
+        warp.next(&mut state);
+    }
 }
 
 fn exchange(question: Question, word: u32) -> Option<Said> {
@@ -84,5 +94,33 @@ impl Warp {
             state.turn = (present & !state.arrived).trailing_zeros();
             self.turns[state.turn as usize].notify_one();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::run;
+    use ncpu_machine::warp;
+
+    #[test]
+    #[should_panic(expected = "a scoped thread panicked")]
+    fn a_lane_that_panics_ends_the_warp() {
+        run(|lane| {
+            warp::meet();
+            assert_ne!(lane, 3);
+            warp::meet();
+        });
+    }
+
+    #[test]
+    #[should_panic(expected = "a scoped thread panicked")]
+    fn lanes_that_meet_at_different_places_end_the_warp() {
+        run(|lane| {
+            if lane == 3 {
+                warp::lanes_that(true);
+            } else {
+                warp::meet();
+            }
+        });
     }
 }
