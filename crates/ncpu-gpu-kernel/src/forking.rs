@@ -6,7 +6,7 @@ use core::mem::offset_of;
 use core::slice;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use ncpu_linux::StateHasher;
-use ncpu_machine::PAGE_SIZE;
+use ncpu_machine::{PAGE_SIZE, warp};
 
 /// Bytes that are moved at a time.
 const WORD: usize = size_of::<u64>();
@@ -139,7 +139,7 @@ pub unsafe fn hash(batch: &Batch, thread: u32) {
         if place == 0 {
             hash.write([0; 2]);
         }
-        meet();
+        warp::meet();
         let mut hasher = StateHasher::share(place as usize, WARP as usize);
         hasher.image(slice::from_raw_parts(batch.image(lane), batch.layout.bytes()), &batch.layout);
         hasher.memory(&batch.memory(lane));
@@ -147,21 +147,6 @@ pub unsafe fn hash(batch: &Batch, thread: u32) {
             let half = AtomicU64::from_ptr(hash.cast::<u64>().add(index));
             half.fetch_add(sum, Ordering::Relaxed);
         }
-    }
-}
-
-/// Waits for the other threads of the warp, and sees what they have written. (On the host, threads run
-/// one after the other.)
-#[inline(always)]
-fn meet() {
-    #[cfg(target_arch = "nvptx64")]
-    {
-        unsafe extern "unadjusted" {
-            #[link_name = "llvm.nvvm.bar.warp.sync"]
-            fn sync(lanes: u32);
-        }
-        // SAFETY: all lanes take part.
-        unsafe { sync(u32::MAX) }
     }
 }
 
