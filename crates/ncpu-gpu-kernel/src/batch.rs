@@ -240,7 +240,7 @@ pub struct Batch {
     pub round: *mut Round,
     /// All lanes, as warps execute them: the first ones those of the first warp.
     pub order: *mut u32,
-    /// Where lanes are.
+    /// Where lanes are, for each region of them.
     pub places: *const Places,
     /// Lanes that wait to be served; room for all.
     pub waiting: *mut u32,

@@ -2,11 +2,14 @@
 //! what they would execute one after the other.
 //!
 //! Which threads execute which lanes has no part in any result. Where lanes are is counted in
-//! [`PLACES`] ranges of addresses, and their numbers are then written in the order of these.
+//! [`PLACES`] ranges of addresses, and their numbers are then written in the order of these. That is done for
+//! each [`REGION`] of lanes by itself, whose memory is near each other, too.
 
 use crate::batch::{Batch, state};
 use core::sync::atomic::{AtomicU32, Ordering};
 
+/// Lanes that are put into an order among themselves.
+pub const REGION: u32 = 2048;
 /// Ranges of addresses of [`RANGE`] instructions, in which those of a larger program come again and again;
 /// and after them the place of lanes that execute nothing.
 pub const PLACES: u32 = 4096;
@@ -15,8 +18,8 @@ const RANGE: u64 = 2;
 /// Places whose lanes are also counted together.
 const PART: u32 = 64;
 
-/// Lanes at each place, in each part, and those of each place that have their number already. All zero at
-/// first.
+/// Lanes of a region at each place, in each part, and those of each place that have their number already. All
+/// zero at first.
 #[repr(C)]
 #[derive(Debug)]
 pub struct Places {
@@ -35,7 +38,7 @@ pub unsafe fn count(batch: &Batch, lane: u32) {
     }
     // SAFETY: the caller's promise; other threads use the counts in this way only.
     unsafe {
-        let (places, place) = (&*batch.places, place(batch, lane));
+        let (places, place) = (&*batch.places.add((lane / REGION) as usize), place(batch, lane));
         places.lanes[place as usize].fetch_add(1, Ordering::Relaxed);
         places.parts[(place / PART) as usize].fetch_add(1, Ordering::Relaxed);
     }
@@ -49,11 +52,12 @@ pub unsafe fn arrange(batch: &Batch, lane: u32) {
     if lane >= batch.lanes {
         return;
     }
-    // SAFETY: the caller's promise; every lane gets a number of its own below the number of lanes.
+    // SAFETY: the caller's promise; every lane gets a number of its own among those of its region.
     unsafe {
-        let (places, place) = (&*batch.places, place(batch, lane));
+        let region = lane / REGION;
+        let (places, place) = (&*batch.places.add(region as usize), place(batch, lane));
         let part = place / PART;
-        let mut before = 0;
+        let mut before = region * REGION;
         for part in 0..part {
             before += places.parts[part as usize].load(Ordering::Relaxed);
         }

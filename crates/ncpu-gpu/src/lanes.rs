@@ -7,7 +7,7 @@ use ncpu_cuda::{Device, Mark, Timings};
 use ncpu_engine::batch::{DeviceFigures, ModuleOpening, Opening};
 use ncpu_engine::{Machine, Pool};
 use ncpu_gpu_kernel::batch::{LIFTS, WARP, state};
-use ncpu_gpu_kernel::grouping::Places;
+use ncpu_gpu_kernel::grouping::{Places, REGION};
 use ncpu_gpu_kernel::packed::PackedNetworks;
 use ncpu_gpu_kernel::{Batch, Exchange, Given, Lane, Lift, Round, lifting};
 use ncpu_linux::{Layout, is_zero};
@@ -109,6 +109,11 @@ fn frame_limit(layout: &Layout) -> u64 {
 
 fn output_room(layout: &Layout, plan: &Plan) -> u64 {
     plan.output.max(4 * u64::from(layout.limits().console))
+}
+
+/// Bytes of what is counted of so many lanes to put them into an order.
+fn places_bytes(lanes: u32) -> u64 {
+    u64::from(lanes.div_ceil(REGION)) * size_of::<Places>() as u64
 }
 
 fn image_pages(layout: &Layout) -> u32 {
@@ -305,7 +310,7 @@ impl<D: Device> Lanes<D> {
             drafts: pointer(this.alloc(room(LIFTS.into(), size_of::<Draft>()))?),
             round: pointer(this.alloc(size_of::<Round>() as u64)?),
             order: pointer(this.put(&numbers)?),
-            places: pointer(this.alloc(size_of::<Places>() as u64)?),
+            places: pointer(this.alloc(places_bytes(lanes))?),
             waiting: pointer(this.alloc(room(lanes.into(), 4))?),
             stopped: pointer(this.alloc(room(lanes.into(), 4))?),
             chosen: pointer(this.alloc(room(lanes.into(), 4))?),
@@ -494,7 +499,7 @@ impl<D: Device> Lanes<D> {
         let at = self.record.round.addr() as u64;
         self.device.fill(at, 0, size_of::<Round>() as u64)?;
         let start = self.device.mark()?;
-        // In that order, lanes that execute nothing come last.
+        // In that order, lanes that execute nothing come last in their region.
         if is_spread_anew || self.apart > self.lanes / APART {
             self.group()?;
         }
@@ -548,7 +553,7 @@ impl<D: Device> Lanes<D> {
     /// When a call of the driver fails.
     pub fn group(&self) -> Result<()> {
         let places = self.record.places.addr() as u64;
-        self.device.fill(places, 0, size_of::<Places>() as u64)?;
+        self.device.fill(places, 0, places_bytes(self.lanes))?;
         self.launch("ncpu_count", self.lanes)?;
         self.launch("ncpu_arrange", self.lanes)
     }
