@@ -329,6 +329,7 @@ impl Batch {
                 state: &raw mut (*self.records.add(lane as usize)).frames,
                 memory: self.block_memory,
                 shared: self.block_state,
+                warp,
                 lane: lane % WARP,
                 spread: self.spread != 0,
             };

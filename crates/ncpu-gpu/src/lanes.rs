@@ -302,7 +302,7 @@ impl<D: Device> Lanes<D> {
             slice: 0,
             blocks: pointer(this.alloc(groups * frame_limit * BLOCK_ENTRY)?),
             block_memory: pointer(this.alloc(blocks * block_bytes)?),
-            block_state: pointer(this.put(BlockState::new(blocks as u32).bytes())?),
+            block_state: pointer(this.put(BlockState::new(blocks as u32, groups as u32).bytes())?),
             store: pointer(this.put(store.bytes())?),
             networks: ptr::null(),
             tallies: ptr::null_mut(),
@@ -710,7 +710,7 @@ impl<D: Device> Lanes<D> {
         self.device.fill(self.record_address(0), 0, records)?;
         let frames = u64::from(self.groups * self.record.frame_limit) * BLOCK_ENTRY;
         self.device.fill(self.record.blocks.addr() as u64, 0, frames)?;
-        let state = BlockState::new(self.blocks);
+        let state = BlockState::new(self.blocks, self.groups);
         self.device.upload(self.record.block_state.addr() as u64, state.bytes())?;
         self.exact = false;
         self.staged = 0;

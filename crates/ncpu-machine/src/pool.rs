@@ -53,19 +53,43 @@ impl LaneFrameState {
     }
 }
 
-/// How many blocks of local frames there are and how many are taken.
+/// How many blocks of local frames there are and how many are taken. Where there are many, each warp has its
+/// own for its first frame numbers, side by side with those of its neighbours: warps whose lanes are near each
+/// other are so in memory. The others are for whoever needs them.
 #[repr(C)]
 #[derive(Debug, Default)]
 pub struct BlockState {
     taken: AtomicU32,
-    /// Blocks in all.
-    pub capacity: u32,
+    /// Blocks that are for whoever needs them.
+    capacity: u32,
+    warps: u32,
+    /// Frame numbers from 1 on for which each warp has a block.
+    rows: u32,
 }
 
 impl BlockState {
-    /// Nothing taken yet of `capacity` blocks.
-    pub const fn new(capacity: u32) -> Self {
-        BlockState { taken: AtomicU32::new(0), capacity }
+    /// Most frame numbers for which each warp has a block, and the part of all blocks that these may be.
+    const ROWS: u32 = 8;
+    const PART: u32 = 8;
+
+    /// Nothing taken yet of so many blocks for so many warps.
+    pub const fn new(blocks: u32, warps: u32) -> Self {
+        let rows = blocks / (Self::PART * warps);
+        let rows = if rows < Self::ROWS { rows } else { Self::ROWS };
+        BlockState { taken: AtomicU32::new(0), capacity: blocks - rows * warps, warps, rows }
+    }
+
+    /// The block for a warp's frame `number`, if there is one left.
+    fn take(&self, warp: u32, number: u32) -> Option<u32> {
+        if number <= self.rows {
+            return Some((number - 1) * self.warps + warp);
+        }
+        let block = self.taken.fetch_add(1, Ordering::Relaxed);
+        if block >= self.capacity {
+            self.taken.fetch_sub(1, Ordering::Relaxed);
+            return None;
+        }
+        Some(self.rows * self.warps + block)
     }
 }
 
@@ -84,6 +108,8 @@ pub struct LaneFrames {
     pub memory: *mut u8,
     /// What is taken of it.
     pub shared: *const BlockState,
+    /// The warp's number.
+    pub warp: u32,
     /// The lane's number in its warp.
     pub lane: u32,
     /// Whether frames are spread over the 32 lanes of a warp; else a block is one frame, and a warp one
@@ -102,6 +128,7 @@ impl LaneFrames {
         state: core::ptr::null_mut(),
         memory: core::ptr::null_mut(),
         shared: core::ptr::null(),
+        warp: 0,
         lane: 0,
         spread: false,
     };
@@ -122,15 +149,9 @@ impl LaneFrames {
                 Err(block) => return Some(block - 1),
             }
             // SAFETY: valid for the life of the handle.
-            let shared = unsafe { &*self.shared };
-            let block = shared.taken.fetch_add(1, Ordering::Relaxed);
-            if block >= shared.capacity {
-                shared.taken.fetch_sub(1, Ordering::Relaxed);
-                entry.store(0, Ordering::Relaxed);
-                return None;
-            }
-            entry.store(block + 1, Ordering::Relaxed);
-            return Some(block);
+            let block = unsafe { &*self.shared }.take(self.warp, number);
+            entry.store(block.map_or(0, |block| block + 1), Ordering::Relaxed);
+            return block;
         }
     }
 
