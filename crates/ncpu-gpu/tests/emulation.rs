@@ -6,6 +6,7 @@ mod support;
 use ncpu_engine::state_hash;
 use ncpu_gpu::{Emulation, Lanes, Plan};
 use ncpu_gpu_kernel::batch::stop;
+use ncpu_gpu_kernel::grouping::REGION;
 use ncpu_gpu_kernel::{Given, Lane};
 use support::{INSTRUCTIONS, PROGRAM, booted, finish, pool};
 
@@ -96,6 +97,28 @@ fn one_lane_ends_as_on_the_host() {
 #[test]
 fn lanes_with_spread_frames_end_as_on_the_host() {
     ends_as_on_the_host(35, true, 30_000);
+}
+
+#[test]
+fn lanes_stay_in_their_region_when_they_are_put_together() {
+    const COUNT: u32 = REGION + 40;
+    let mut template = booted(&pool(PROGRAM));
+    let plan = Plan { lanes: COUNT, spread: true, frames: 8 * 2_112, staged: 0, output: 1 << 12 };
+    let mut lanes = Lanes::new(Emulation::default(), &mut template, &plan).unwrap();
+    // The others have no machine.
+    let some: Vec<u32> = (0..COUNT).filter(|lane| lane % 3 == 0).collect();
+    lanes.fork(&some, &fresh(), &vec![Given::default(); some.len()]).unwrap();
+    lanes.round(500).unwrap();
+    lanes.group().unwrap();
+    let order = lanes.order().unwrap();
+    for (region, order) in order.chunks(REGION as usize).enumerate() {
+        let first = region as u32 * REGION;
+        let mut sorted = order.to_vec();
+        sorted.sort_unstable();
+        assert!(sorted.into_iter().eq(first..first + order.len() as u32));
+        let have_one = order.iter().take_while(|&lane| lane % 3 == 0).count();
+        assert_eq!(have_one, order.iter().filter(|&lane| lane % 3 == 0).count());
+    }
 }
 
 #[test]
