@@ -12,8 +12,8 @@ use ncpu_linux::{Kernel, Layout, rom::Rom};
 use ncpu_machine::code::{CodeCache, CodeSource, CodeStore, Draft, Lookup};
 use ncpu_machine::mem::{Mem, Page, PageAllocator, Tlb};
 use ncpu_machine::{
-    BlockState, Core, FramePool, LaneFrameState, LaneFrames, LaneWords, Outcome, PAGE_SIZE,
-    SPREAD_SHIFT,
+    BlockLayout, BlockState, Core, FramePool, LaneFrameState, LaneFrames, LaneWords, Outcome,
+    PAGE_SIZE, SPREAD_SHIFT,
 };
 use ncpu_neural_alu::Tallies;
 
@@ -189,8 +189,8 @@ pub struct Round {
 pub struct Batch {
     /// Number of lanes.
     pub lanes: u32,
-    /// Whether frames are spread over the lanes of a warp.
-    pub spread: u32,
+    /// How frames lie in blocks.
+    pub block_layout: BlockLayout,
     /// Lanes that a warp executes, a power of two up to [`WARP`]. (Their memory is spread over [`WARP`]
     /// lanes, whatever this is.)
     pub width: u32,
@@ -274,6 +274,10 @@ pub struct Batch {
     pub gather: *const u32,
     /// Where they go, and rows that are collected.
     pub gathered: *mut u8,
+    /// Warps that lay frames out anew.
+    pub movers: u32,
+    /// Room for a block of each of them.
+    pub moved: *mut u8,
 }
 
 impl Batch {
@@ -320,7 +324,7 @@ impl Batch {
     /// # Safety
     /// `lane` must be below the number of lanes.
     pub(crate) unsafe fn pool(&self, lane: u32) -> FramePool {
-        let warp = lane / if self.spread != 0 { WARP } else { 1 };
+        let warp = lane / if self.block_layout == BlockLayout::Single { 1 } else { WARP };
         // SAFETY: all parts are valid for the life of the batch.
         unsafe {
             let frames = LaneFrames {
@@ -331,7 +335,7 @@ impl Batch {
                 shared: self.block_state,
                 warp,
                 lane: lane % WARP,
-                spread: self.spread != 0,
+                layout: self.block_layout,
             };
             FramePool::of_lane(frames, self.shared, self.shared_frames, self.rom, self.rom_pages)
         }

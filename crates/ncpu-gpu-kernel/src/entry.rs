@@ -5,7 +5,7 @@
 
 use crate::batch::{Batch, LIFTS, state};
 use crate::neural::{Chains, Pairs};
-use crate::{execute, forking, grouping, lifting, neural, serving};
+use crate::{execute, forking, frames, grouping, lifting, neural, serving};
 use ncpu_alu::NativeAlu;
 
 macro_rules! entries {
@@ -87,6 +87,8 @@ entries! {
     ncpu_count "service" |batch: Batch, thread| grouping::count(batch, thread);
     /// Last step of it.
     ncpu_arrange "service" |batch: Batch, thread| grouping::arrange(batch, thread);
+    /// Frames are laid out as the record says.
+    ncpu_lay_out "service" |batch: Batch, thread| frames::lay_out(batch, thread);
     /// Chosen lanes go on, as their output has been taken.
     ncpu_resume "service" |batch: Batch, thread| serving::resume(batch, thread);
     /// Chosen lanes are told to stop at once.

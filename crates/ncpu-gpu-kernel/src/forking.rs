@@ -53,7 +53,13 @@ pub unsafe fn fork(batch: &Batch, thread: u32) {
 /// # Safety
 /// Both must have so many words, and be apart.
 #[inline(always)]
-unsafe fn copy(from: *const u64, to: *mut u64, words: usize, place: usize, threads: usize) {
+pub(crate) unsafe fn copy(
+    from: *const u64,
+    to: *mut u64,
+    words: usize,
+    place: usize,
+    threads: usize,
+) {
     let mut index = place;
     // SAFETY: the caller's promise.
     unsafe {

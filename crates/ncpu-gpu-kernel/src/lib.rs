@@ -4,7 +4,8 @@
 //! and what one thread of each entry point does with it. A round is: every lane executes
 //! ([`execute`]), then every lane that ended its slice is served ([`serving`]); pages of code that were
 //! missing are lifted ([`lifting`]). Where lanes of warps go ways of their own, they are put into an order
-//! that has those together that are near each other ([`grouping`]). All of it is ordinary Rust that runs on
+//! that has those together that are near each other ([`grouping`]), and their frames are laid out for that
+//! ([`frames`]). All of it is ordinary Rust that runs on
 //! the host's processor as well, where the same entry points are called thread by thread ([`entry`]).
 //!
 //! For `nvptx64-nvidia-cuda`, the features `run` and `service` choose the entry points: executing gets
@@ -21,6 +22,7 @@ pub mod entry;
 pub mod execute;
 pub mod exit;
 pub mod forking;
+pub mod frames;
 pub mod grouping;
 pub mod lifting;
 pub mod neural;

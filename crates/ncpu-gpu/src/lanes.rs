@@ -13,7 +13,7 @@ use ncpu_gpu_kernel::{Batch, Exchange, Given, Lane, Lift, Round, lifting};
 use ncpu_linux::{Layout, is_zero};
 use ncpu_machine::code::{CodeStore, DirectoryEntry, Draft, Lookup};
 use ncpu_machine::mem::{Page, Tlb};
-use ncpu_machine::{BlockState, PAGE_SIZE};
+use ncpu_machine::{BlockLayout, BlockState, PAGE_SIZE};
 use ncpu_neural_alu::Tallies;
 use ncpu_uop::Uop;
 use std::mem::offset_of;
@@ -111,6 +111,11 @@ fn output_room(layout: &Layout, plan: &Plan) -> u64 {
     plan.output.max(4 * u64::from(layout.limits().console))
 }
 
+/// The numbers of so many lanes.
+fn in_order(lanes: u32) -> Vec<u8> {
+    (0..lanes).flat_map(u32::to_le_bytes).collect()
+}
+
 /// Bytes of what is counted of so many lanes to put them into an order.
 fn places_bytes(lanes: u32) -> u64 {
     u64::from(lanes.div_ceil(REGION)) * size_of::<Places>() as u64
@@ -133,7 +138,17 @@ fn fixed_bytes(template: &Machine, plan: &Plan) -> u64 {
     let frames = u64::from(template.pool().used()) + u64::from(plan.staged) + 1;
     // What allocations are rounded up by.
     let rounding = 64 << 20;
-    code + root + image_stride(template.layout()) + frames * PAGE_SIZE as u64 + rounding
+    let moved = movers_bytes(plan);
+    code + root + image_stride(template.layout()) + frames * PAGE_SIZE as u64 + moved + rounding
+}
+
+/// Warps that lay frames out anew.
+fn movers(plan: &Plan) -> u32 {
+    if plan.spread { plan.lanes.div_ceil(WARP).min(MOVERS) } else { 0 }
+}
+
+fn movers_bytes(plan: &Plan) -> u64 {
+    u64::from(movers(plan) * WARP) * PAGE_SIZE as u64
 }
 
 /// The most lanes, with `frames` frames each, that fit into `bytes`.
@@ -199,6 +214,8 @@ pub struct Lanes<D: Device> {
     exact: bool,
     /// Lanes of warps whose lanes are at different places.
     apart: u32,
+    /// Rounds in which lanes were, less those in which they were not; from 0 to [`LONG`].
+    rounds_apart: u32,
     dirty: bool,
 }
 
@@ -214,6 +231,12 @@ fn width(lanes: u32, processors: u32) -> u32 {
 
 /// The part of all lanes that may be in warps whose lanes are at different places before they are grouped anew.
 const APART: u32 = 8;
+
+/// Rounds that lanes go ways of their own, or no longer do, before frames are laid out for that.
+const LONG: u32 = 6;
+
+/// Warps that lay frames out, at most.
+const MOVERS: u32 = 1 << 10;
 
 /// Warps of a multiprocessor that serve at a time, for the registers that serving takes.
 const SERVING: u32 = 8;
@@ -258,6 +281,7 @@ impl<D: Device> Lanes<D> {
             fetching: Duration::ZERO,
             exact: false,
             apart: 0,
+            rounds_apart: 0,
             dirty: true,
             device,
         };
@@ -280,12 +304,11 @@ impl<D: Device> Lanes<D> {
         // One more than the store knows: a lane fetches a micro-op ahead.
         let area = this.alloc(room(CODE_UOPS + 1, size_of::<Uop>()))?;
         let (area, directory) = (pointer(area), pointer(directory));
-        let numbers: Vec<u8> = (0..lanes).flat_map(u32::to_le_bytes).collect();
         // SAFETY: only the device uses the store, whose parts are as large as said.
         let store = unsafe { CodeStore::new(area, CODE_UOPS as u32, directory, CODE_PAGES) };
         let record = Batch {
             lanes,
-            spread: plan.spread.into(),
+            block_layout: if plan.spread { BlockLayout::Spread } else { BlockLayout::Single },
             width: width(lanes, this.device.processors()),
             layout,
             images: pointer(this.alloc(image_stride(&layout) * u64::from(lanes))?),
@@ -309,7 +332,7 @@ impl<D: Device> Lanes<D> {
             lifts: pointer(this.alloc(room(LIFTS.into(), size_of::<Lift>()))?),
             drafts: pointer(this.alloc(room(LIFTS.into(), size_of::<Draft>()))?),
             round: pointer(this.alloc(size_of::<Round>() as u64)?),
-            order: pointer(this.put(&numbers)?),
+            order: pointer(this.put(&in_order(lanes))?),
             places: pointer(this.alloc(places_bytes(lanes))?),
             waiting: pointer(this.alloc(room(lanes.into(), 4))?),
             stopped: pointer(this.alloc(room(lanes.into(), 4))?),
@@ -327,6 +350,8 @@ impl<D: Device> Lanes<D> {
             gather_count: 0,
             gather: pointer(this.alloc(room(GATHER, 4))?),
             gathered: pointer(this.alloc(room(GATHER, PAGE_SIZE))?),
+            movers: movers(plan),
+            moved: pointer(this.alloc(movers_bytes(plan))?),
         };
         this.record = record;
         // Caches are invalid until they are flushed.
@@ -499,9 +524,19 @@ impl<D: Device> Lanes<D> {
         let at = self.record.round.addr() as u64;
         self.device.fill(at, 0, size_of::<Round>() as u64)?;
         let start = self.device.mark()?;
+        let are_apart = self.apart > self.lanes / APART;
         // In that order, lanes that execute nothing come last in their region.
-        if is_spread_anew || self.apart > self.lanes / APART {
+        if is_spread_anew || are_apart {
             self.group()?;
+        }
+        self.rounds_apart = match are_apart {
+            true => LONG.min(self.rounds_apart + 1),
+            false => self.rounds_apart.saturating_sub(1),
+        };
+        match (self.rounds_apart, self.record.block_layout) {
+            (LONG, BlockLayout::Spread) => self.lay_out(BlockLayout::Pieces)?,
+            (0, BlockLayout::Pieces) => self.lay_out(BlockLayout::Spread)?,
+            _ => {}
         }
         self.execute()?;
         let executed = self.device.mark()?;
@@ -556,6 +591,27 @@ impl<D: Device> Lanes<D> {
         self.device.fill(places, 0, places_bytes(self.lanes))?;
         self.launch("ncpu_count", self.lanes)?;
         self.launch("ncpu_arrange", self.lanes)
+    }
+
+    /// Lays the frames of all lanes out: in pieces where lanes go ways of their own, else spread, and then in the
+    /// order of their memory. This has no part in any result.
+    ///
+    /// # Errors
+    /// When a call of the driver fails.
+    ///
+    /// # Panics
+    /// When blocks are single frames.
+    pub fn lay_out(&mut self, layout: BlockLayout) -> Result<()> {
+        assert!(self.record.movers != 0, "blocks are single frames");
+        if self.record.block_layout == layout {
+            return Ok(());
+        }
+        self.record.block_layout = layout;
+        self.send()?;
+        if layout == BlockLayout::Spread {
+            self.device.upload(self.record.order.addr() as u64, &in_order(self.lanes))?;
+        }
+        self.launch("ncpu_lay_out", self.record.movers * WARP)
     }
 
     /// All lanes, as warps execute them.

@@ -8,6 +8,7 @@ use ncpu_gpu::{Emulation, Lanes, Plan};
 use ncpu_gpu_kernel::batch::stop;
 use ncpu_gpu_kernel::grouping::REGION;
 use ncpu_gpu_kernel::{Given, Lane};
+use ncpu_machine::BlockLayout;
 use support::{INSTRUCTIONS, PROGRAM, booted, finish, pool};
 
 fn fresh() -> Lane {
@@ -81,6 +82,32 @@ fn lanes_that_are_at_the_same_place_are_put_together_and_end_as_on_the_host() {
     while rounds(&mut lanes, 1) < COUNT as usize {
         lanes.group().unwrap();
     }
+    lanes.hash(&all).unwrap();
+    for record in lanes.records(&all).unwrap() {
+        assert_eq!((record.exit_status, record.total), (42 << 8, INSTRUCTIONS));
+        let [low, high] = record.hash.map(u128::from);
+        assert_eq!(low | high << 64, expected);
+    }
+}
+
+#[test]
+fn lanes_whose_frames_are_laid_out_anew_end_as_on_the_host() {
+    const COUNT: u32 = 70;
+    let expected = finish(&mut booted(&pool(PROGRAM)));
+    let mut template = booted(&pool(PROGRAM));
+    let plan = Plan { lanes: COUNT, spread: true, frames: 96 * 64, staged: 0, output: 1 << 16 };
+    let mut lanes = Lanes::new(Emulation::default(), &mut template, &plan).unwrap();
+    let all: Vec<u32> = (0..COUNT).collect();
+    lanes.fork(&all, &fresh(), &vec![Given::default(); all.len()]).unwrap();
+    let layouts = [BlockLayout::Pieces, BlockLayout::Spread];
+    let (mut ended, mut rounds) = (0, 0);
+    while ended < COUNT as usize {
+        let (round, _) = lanes.round(500).unwrap();
+        ended += lanes.stopped(&round).unwrap().len();
+        lanes.lay_out(layouts[rounds % 2]).unwrap();
+        rounds += 1;
+    }
+    assert!(rounds > 3);
     lanes.hash(&all).unwrap();
     for record in lanes.records(&all).unwrap() {
         assert_eq!((record.exit_status, record.total), (42 << 8, INSTRUCTIONS));

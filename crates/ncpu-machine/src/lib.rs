@@ -37,6 +37,6 @@ pub use frame::FrameBytes;
 pub use lane::Aside;
 pub use mem::Mem;
 pub use observe::{Flow, Observer, StopAfter};
-pub use pool::{BlockState, FramePool, LaneFrameState, LaneFrames, PoolState};
+pub use pool::{BlockLayout, BlockState, FramePool, LaneFrameState, LaneFrames, PoolState};
 pub use run::{Exit, Outcome, interpret, run};
 pub use words::{LaneWords, SPREAD_SHIFT};

@@ -8,7 +8,7 @@
 //! do, and take new ones from their own. All access to frame contents in the machine crates goes
 //! through [`FrameBytes`] handed out here.
 
-use crate::addr::{FrameId, PAGE_SHIFT};
+use crate::addr::{FrameId, PAGE_SHIFT, PAGE_SIZE};
 use crate::frame::FrameBytes;
 use crate::words::SPREAD_SHIFT;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -51,6 +51,19 @@ impl LaneFrameState {
     pub const fn used(&self) -> u32 {
         self.used
     }
+}
+
+/// How the frames of a block lie.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlockLayout {
+    /// A block is one frame, and a warp one machine.
+    Single,
+    /// Every word of a lane's frame is followed by the same word of the other lanes: one access of the hardware
+    /// serves lanes that do the same.
+    Spread,
+    /// Lanes have their frames one after the other: what each of them uses is together.
+    Pieces,
 }
 
 /// How many blocks of local frames there are and how many are taken. Where there are many, each warp has its
@@ -112,9 +125,8 @@ pub struct LaneFrames {
     pub warp: u32,
     /// The lane's number in its warp.
     pub lane: u32,
-    /// Whether frames are spread over the 32 lanes of a warp; else a block is one frame, and a warp one
-    /// machine.
-    pub spread: bool,
+    /// How frames lie in blocks.
+    pub layout: BlockLayout,
 }
 
 impl LaneFrames {
@@ -130,7 +142,7 @@ impl LaneFrames {
         shared: core::ptr::null(),
         warp: 0,
         lane: 0,
-        spread: false,
+        layout: BlockLayout::Single,
     };
 
     /// The block of frame `number`, taken now if the warp has none. Its number is all that lanes tell each
@@ -160,13 +172,13 @@ impl LaneFrames {
         assert!(number < self.limit);
         // SAFETY: in range by the assertion. A frame in use has a block.
         let block = unsafe { &*self.blocks.add(number as usize) }.load(Ordering::Relaxed) - 1;
-        let frame = self.memory.wrapping_add(
-            (block as usize) << if self.spread { PAGE_SHIFT + SPREAD_SHIFT } else { PAGE_SHIFT },
-        );
-        if self.spread {
-            FrameBytes::spread(frame.wrapping_add(8 * self.lane as usize))
-        } else {
-            FrameBytes::whole(frame)
+        let shared = if self.layout == BlockLayout::Single { 0 } else { SPREAD_SHIFT };
+        let block = self.memory.wrapping_add((block as usize) << (PAGE_SHIFT + shared));
+        let lane = self.lane as usize;
+        match self.layout {
+            BlockLayout::Single => FrameBytes::whole(block),
+            BlockLayout::Spread => FrameBytes::spread(block.wrapping_add(8 * lane)),
+            BlockLayout::Pieces => FrameBytes::whole(block.wrapping_add(PAGE_SIZE * lane)),
         }
     }
 
