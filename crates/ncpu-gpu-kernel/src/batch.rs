@@ -311,7 +311,7 @@ impl Batch {
 
     fn words(&self, table: *mut u64, words: usize, lane: u32) -> *mut u64 {
         let (warp, place) = (lane / WARP, lane % WARP);
-        table.wrapping_add(((warp as usize * words) << SPREAD_SHIFT) + place as usize)
+        table.wrapping_add(((warp as usize * words) << SPREAD_SHIFT) + 2 * place as usize)
     }
 
     /// The lane's registers of `task`.

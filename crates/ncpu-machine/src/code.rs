@@ -11,7 +11,7 @@
 
 use crate::addr::{FrameId, PAGE_SHIFT, PAGE_SIZE};
 use crate::frame::FrameBytes;
-use crate::words::{LaneWords, SPREAD_SHIFT};
+use crate::words::{LaneWords, pair};
 use core::sync::atomic::{AtomicU32, Ordering};
 use ncpu_a64::{Lifted, lift};
 use ncpu_uop::{Op, Uop};
@@ -145,14 +145,11 @@ impl<'m> Lookup<'m> {
 /// `first` must be that of a table that is spread as `SPREAD` says.
 #[inline(always)]
 pub(crate) unsafe fn look_up<const SPREAD: bool>(first: *const u64, pc: u64) -> Option<PageCode> {
-    let shift = if SPREAD { SPREAD_SHIFT } else { 0 };
     let index = (pc >> PAGE_SHIFT) as usize & (Lookup::entries(SPREAD) - 1);
-    let entry = first.wrapping_add((2 * index) << shift);
     // SAFETY: below the number of words.
-    let (tag, code) = unsafe { (entry.read(), entry.wrapping_add(1 << shift)) };
-    // SAFETY: as above.
+    let (tag, code) = unsafe { pair::<SPREAD>(first, index) };
     (tag == pc & !(PAGE_SIZE as u64 - 1))
-        .then(|| PageCode(core::ptr::with_exposed_provenance(unsafe { code.read() } as usize)))
+        .then(|| PageCode(core::ptr::with_exposed_provenance(code as usize)))
 }
 
 /// Lifted pages, for one machine or for all lanes of a GPU.

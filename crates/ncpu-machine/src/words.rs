@@ -2,13 +2,40 @@
 //!
 //! On a GPU, 32 machines run side by side as the lanes of a warp. Where neighbouring lanes look at the
 //! same place of their own tables, their words should lie side by side, so that one access of the
-//! hardware serves them all. Such tables are *spread*: word `i` of a lane is followed by word `i` of
-//! the other lanes of its warp.
+//! hardware serves them all. Such tables are *spread*: every two words of a lane, which are looked at
+//! together, are followed by the same two of the other lanes of its warp.
 
 use core::marker::PhantomData;
 
 /// Logarithm of the lanes that spread tables and frames are shared by.
 pub const SPREAD_SHIFT: u32 = 5;
+
+/// Pair `index` of the words of one lane that start at `first`, spread as `SPREAD` says.
+///
+/// # Safety
+/// The table must have these words.
+#[inline(always)]
+pub(crate) unsafe fn pair<const SPREAD: bool>(first: *const u64, index: usize) -> (u64, u64) {
+    let at = first.wrapping_add((2 * index) << if SPREAD { SPREAD_SHIFT } else { 0 });
+    // In one access: a compiler would fetch the second word later, when it is needed.
+    #[cfg(target_arch = "nvptx64")]
+    if SPREAD {
+        let (first, second);
+        // SAFETY: the caller's promise; spread tables are in global memory, and aligned.
+        unsafe {
+            core::arch::asm!(
+                "ld.global.v2.b64 {{{first}, {second}}}, [{at}];",
+                first = out(reg64) first,
+                second = out(reg64) second,
+                at = in(reg64) at,
+                options(pure, readonly, nostack),
+            );
+        }
+        return (first, second);
+    }
+    // SAFETY: the caller's promise.
+    unsafe { (at.read(), at.add(1).read()) }
+}
 
 /// 64-bit words of one lane, in one piece or spread.
 #[derive(Clone, Copy)]
@@ -23,7 +50,8 @@ impl LaneWords<'_> {
     ///
     /// # Safety
     /// Every word that is used through the result must be valid for its life and used by nothing
-    /// else: word `i` is `first.add(i)`, or `first.add(i << SPREAD_SHIFT)` where they are spread.
+    /// else: word `i` is `first.add(i)`, or, where they are spread, the word `i % 2` of the two at
+    /// `first.add((i - i % 2) << SPREAD_SHIFT)`, which is a multiple of 16.
     pub const unsafe fn from_raw(first: *mut u64, spread: bool) -> Self {
         LaneWords { first, spread, _memory: PhantomData }
     }
@@ -39,7 +67,9 @@ impl LaneWords<'_> {
 
     #[inline(always)]
     fn place(self, index: usize) -> *mut u64 {
-        self.first.wrapping_add(index << if self.spread { SPREAD_SHIFT } else { 0 })
+        let half = index % 2;
+        self.first
+            .wrapping_add(((index - half) << if self.spread { SPREAD_SHIFT } else { 0 }) + half)
     }
 
     /// # Safety

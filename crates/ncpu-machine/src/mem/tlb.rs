@@ -1,17 +1,19 @@
 //! The software TLB: virtual page to frame and rights.
 //!
-//! An entry is four words: the address of the virtual page that may be read through it, the same for
-//! writing, and where the bytes are. That is the host address of the frame less the virtual address
+//! An entry is two pairs of words, for reading and for writing: the address of the virtual page that may
+//! be accessed so, and where the bytes are. That is the host address of the frame less the virtual address
 //! of the page, so that a hit costs one addition; in a spread table, the frame as [`FrameBytes`].
 
 use crate::addr::{PAGE_SHIFT, PAGE_SIZE};
 use crate::frame::FrameBytes;
-use crate::words::{LaneWords, SPREAD_SHIFT};
+use crate::words::{LaneWords, pair};
 
+/// Pairs of an entry.
 const READ: usize = 0;
 const WRITE: usize = 1;
-const BYTES: usize = 2;
+/// Words of an entry, and of a pair.
 const ENTRY: usize = 4;
+const PAIR: usize = 2;
 
 const PAGE_MASK: u64 = PAGE_SIZE as u64 - 1;
 
@@ -57,9 +59,10 @@ impl<'m> Tlb<'m> {
         let at = index * ENTRY;
         // SAFETY: `index` is below the number of entries.
         unsafe {
-            self.0.set(at + READ, read);
-            self.0.set(at + WRITE, write);
-            self.0.set(at + BYTES, bytes);
+            self.0.set(at + PAIR * READ, read);
+            self.0.set(at + PAIR * READ + 1, bytes);
+            self.0.set(at + PAIR * WRITE, write);
+            self.0.set(at + PAIR * WRITE + 1, bytes);
         }
     }
 
@@ -83,7 +86,7 @@ impl<'m> Tlb<'m> {
     pub(crate) fn forbid_writes(self) {
         for index in 0..entries(self.is_spread()) {
             // SAFETY: below the number of entries.
-            unsafe { self.0.set(index * ENTRY + WRITE, Self::invalid(index)) };
+            unsafe { self.0.set(index * ENTRY + PAIR * WRITE, Self::invalid(index)) };
         }
     }
 
@@ -98,10 +101,9 @@ impl<'m> Tlb<'m> {
     /// The frame behind `address`, if there is an entry for it with the right.
     #[inline]
     pub(crate) fn frame(self, address: u64, write: bool) -> Option<FrameBytes> {
-        let at = self.index(address) * ENTRY;
+        let at = self.index(address) * ENTRY + PAIR * if write { WRITE } else { READ };
         // SAFETY: the index is below the number of entries.
-        let (tag, bytes) =
-            unsafe { (self.0.get(at + if write { WRITE } else { READ }), self.0.get(at + BYTES)) };
+        let (tag, bytes) = unsafe { (self.0.get(at), self.0.get(at + 1)) };
         let page = address & !PAGE_MASK;
         (tag == page).then(|| {
             FrameBytes::from_bits(if self.is_spread() { bytes } else { bytes.wrapping_add(page) })
@@ -119,16 +121,12 @@ pub(crate) unsafe fn hit<const SPREAD: bool, const WRITES: bool, const SIZE: u64
     first: *const u64,
     address: u64,
 ) -> Option<*mut u8> {
-    let shift = if SPREAD { SPREAD_SHIFT } else { 0 };
     let index = (address >> PAGE_SHIFT) as usize & (entries(SPREAD) - 1);
-    let entry = first.wrapping_add((index * ENTRY) << shift);
-    let tag = entry.wrapping_add(if WRITES { WRITE } else { READ } << shift);
     // SAFETY: the index is below the number of entries.
-    let (tag, bytes) = unsafe { (tag.read(), entry.wrapping_add(BYTES << shift)) };
+    let (tag, bytes) =
+        unsafe { pair::<SPREAD>(first, 2 * index + if WRITES { WRITE } else { READ }) };
     if SPREAD {
-        // Both words are fetched at once, for each takes a while to come.
-        // SAFETY: as above.
-        let frame = FrameBytes::from_bits(unsafe { bytes.read() });
+        let frame = FrameBytes::from_bits(bytes);
         // Aligned addresses of the page differ from the tag in these bits only.
         const { assert!(SIZE.is_power_of_two() && SIZE <= 8) };
         let is_hit = (address ^ tag) & !(PAGE_MASK - (SIZE - 1)) == 0;
@@ -137,9 +135,7 @@ pub(crate) unsafe fn hit<const SPREAD: bool, const WRITES: bool, const SIZE: u64
     if (address ^ tag) > PAGE_SIZE as u64 - SIZE {
         return None;
     }
-    // SAFETY: as above.
-    let bias = unsafe { bytes.read() };
-    Some(core::ptr::with_exposed_provenance_mut::<u8>(bias.wrapping_add(address) as usize))
+    Some(core::ptr::with_exposed_provenance_mut::<u8>(bytes.wrapping_add(address) as usize))
 }
 
 /// Whether the TLB whose words start at `first` lets `size` bytes at `address`, all in one page, be
@@ -153,9 +149,8 @@ pub(crate) unsafe fn may_write<const SPREAD: bool>(
     address: u64,
     size: u64,
 ) -> bool {
-    let shift = if SPREAD { SPREAD_SHIFT } else { 0 };
     let index = (address >> PAGE_SHIFT) as usize & (entries(SPREAD) - 1);
     // SAFETY: the index is below the number of entries.
-    let tag = unsafe { first.wrapping_add((index * ENTRY + WRITE) << shift).read() };
+    let (tag, _) = unsafe { pair::<SPREAD>(first, 2 * index + WRITE) };
     (address ^ tag) <= PAGE_SIZE as u64 - size
 }
