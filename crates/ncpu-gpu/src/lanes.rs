@@ -214,7 +214,7 @@ pub struct Lanes<D: Device> {
     exact: bool,
     /// Lanes of warps whose lanes are at different places.
     apart: u32,
-    /// Rounds in which lanes were, less those in which they were not; from 0 to [`LONG`].
+    /// Whether lanes go ways of their own, from 0, when they have not for long, to [`LONG`].
     rounds_apart: u32,
     dirty: bool,
 }
@@ -232,8 +232,10 @@ fn width(lanes: u32, processors: u32) -> u32 {
 /// The part of all lanes that may be in warps whose lanes are at different places before they are grouped anew.
 const APART: u32 = 8;
 
-/// Rounds that lanes go ways of their own, or no longer do, before frames are laid out for that.
-const LONG: u32 = 6;
+/// Rounds in which lanes do the same before frames are laid out for that, and what a round counts in which they
+/// go ways of their own. (To lay them out takes as long as some rounds.)
+const LONG: u32 = 16;
+const PARTING: u32 = 4;
 
 /// Warps that lay frames out, at most.
 const MOVERS: u32 = 1 << 10;
@@ -530,7 +532,7 @@ impl<D: Device> Lanes<D> {
             self.group()?;
         }
         self.rounds_apart = match are_apart {
-            true => LONG.min(self.rounds_apart + 1),
+            true => LONG.min(self.rounds_apart + PARTING),
             false => self.rounds_apart.saturating_sub(1),
         };
         match (self.rounds_apart, self.record.block_layout) {

@@ -223,14 +223,19 @@ impl FrameBytes {
     /// Both must be live, this one this machine's alone, and they must not be the same.
     #[cfg_attr(target_arch = "nvptx64", inline(never))]
     pub unsafe fn copy_from(self, other: FrameBytes) {
-        for index in (0..PAGE_SIZE / 8).step_by(GROUP) {
+        for index in (0..PAGE_SIZE / 8).step_by(2 * GROUP) {
             // SAFETY: the caller's promise.
             unsafe {
                 let [a, b, c, d] = other.read_words(index);
+                let [e, f, g, h] = other.read_words(index + GROUP);
                 self.write_word(index, a);
                 self.write_word(index + 1, b);
                 self.write_word(index + 2, c);
                 self.write_word(index + 3, d);
+                self.write_word(index + 4, e);
+                self.write_word(index + 5, f);
+                self.write_word(index + 6, g);
+                self.write_word(index + 7, h);
             }
         }
     }
