@@ -3,11 +3,14 @@
 #![allow(unsafe_code)]
 
 use crate::error::{GpuError, Result};
+use crate::memory::{
+    BLOCK_ENTRY, CODE_PAGES, CODE_UOPS, GATHER, Plan, frame_limit, image_pages, image_stride,
+    most_lanes, movers, movers_bytes, needed, output_room, places_bytes,
+};
 use ncpu_cuda::{Device, Mark, Timings};
 use ncpu_engine::batch::{DeviceFigures, ModuleOpening, Opening};
 use ncpu_engine::{Machine, Pool};
 use ncpu_gpu_kernel::batch::{LIFTS, WARP, state};
-use ncpu_gpu_kernel::grouping::{Places, REGION};
 use ncpu_gpu_kernel::packed::PackedNetworks;
 use ncpu_gpu_kernel::{Batch, Exchange, Given, Lane, Lift, Round, lifting};
 use ncpu_linux::{Layout, is_zero};
@@ -20,18 +23,10 @@ use std::mem::offset_of;
 use std::ops::Range;
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 use std::time::{Duration, Instant};
 
 /// Threads of a block: whole warps.
 pub(crate) const BLOCK: u32 = 128;
-/// Micro-ops that the store of lifted code has room for, and pages.
-const CODE_UOPS: u64 = 8 << 20;
-const CODE_PAGES: u32 = 1 << 14;
-/// Pages gathered at a time.
-const GATHER: u64 = 2048;
-/// Bytes for each frame number of a warp.
-const BLOCK_ENTRY: u64 = size_of::<AtomicU32>() as u64;
 /// Lanes whose output is fetched at a time.
 const OUTPUTS: usize = 1024;
 /// Bytes between two parts that are copied along, which takes no longer than another call.
@@ -77,96 +72,9 @@ pub(crate) fn pointer<T>(address: u64) -> *mut T {
     ptr::without_provenance_mut(address as usize)
 }
 
-/// How many lanes, and what of the device's memory they get.
-#[derive(Clone, Copy, Debug)]
-pub struct Plan {
-    /// Lanes.
-    pub lanes: u32,
-    /// Whether lanes of a warp have their frames side by side. For one lane that wastes memory.
-    pub spread: bool,
-    /// Frames of all lanes together.
-    pub frames: u64,
-    /// Frames for what machines that are staged have beside those of the template.
-    pub staged: u32,
-    /// Bytes of room for each lane's output; four times what the machine's console holds at least.
-    pub output: u64,
-}
-
-/// Bytes that a plan needs for each lane beside its frames.
-fn lane_bytes(layout: &Layout, plan: &Plan) -> u64 {
-    let words = Tlb::words(true) + Lookup::words(true);
-    let records = size_of::<Lane>() + size_of::<Given>() + size_of::<Tallies>();
-    let records = records as u64 + 16;
-    let blocks = frame_limit(layout) * BLOCK_ENTRY;
-    let blocks = if plan.spread { blocks / u64::from(WARP) + 1 } else { blocks };
-    image_stride(layout) + 8 * words as u64 + records + blocks + output_room(layout, plan)
-}
-
-/// Frame numbers that a lane can have, counting number 0.
-fn frame_limit(layout: &Layout) -> u64 {
-    (layout.page_table().len() / size_of::<Page>()) as u64
-}
-
-fn output_room(layout: &Layout, plan: &Plan) -> u64 {
-    plan.output.max(4 * u64::from(layout.limits().console))
-}
-
 /// The numbers of so many lanes.
 fn in_order(lanes: u32) -> Vec<u8> {
     (0..lanes).flat_map(u32::to_le_bytes).collect()
-}
-
-/// Bytes of what is counted of so many lanes to put them into an order.
-fn places_bytes(lanes: u32) -> u64 {
-    u64::from(lanes.div_ceil(REGION)) * size_of::<Places>() as u64
-}
-
-fn image_pages(layout: &Layout) -> u32 {
-    layout.bytes().div_ceil(PAGE_SIZE) as u32
-}
-
-fn image_stride(layout: &Layout) -> u64 {
-    (layout.bytes() as u64).next_multiple_of(256)
-}
-
-/// Bytes that are needed whatever the number of lanes: lifted code and what it is made in, the root file
-/// system, the template, and frames beside it.
-fn fixed_bytes(template: &Machine, plan: &Plan) -> u64 {
-    let drafts = u64::from(LIFTS) * (size_of::<Lift>() + size_of::<Draft>()) as u64;
-    let code = CODE_UOPS * size_of::<Uop>() as u64 + drafts + GATHER * PAGE_SIZE as u64;
-    let root = template.pool().root().bytes().len() as u64;
-    let frames = u64::from(template.pool().used()) + u64::from(plan.staged) + 1;
-    // What allocations are rounded up by.
-    let rounding = 64 << 20;
-    let moved = movers_bytes(plan);
-    code + root + image_stride(template.layout()) + frames * PAGE_SIZE as u64 + moved + rounding
-}
-
-/// Warps that lay frames out anew.
-fn movers(plan: &Plan) -> u32 {
-    if plan.spread { plan.lanes.div_ceil(WARP).min(MOVERS) } else { 0 }
-}
-
-fn movers_bytes(plan: &Plan) -> u64 {
-    u64::from(movers(plan) * WARP) * PAGE_SIZE as u64
-}
-
-/// The most lanes, with `frames` frames each, that fit into `bytes`.
-pub fn most_lanes(template: &Machine, plan: &Plan, frames: u64, bytes: u64) -> u64 {
-    let each = lane_bytes(template.layout(), plan) + frames * PAGE_SIZE as u64;
-    bytes.saturating_sub(fixed_bytes(template, plan)) / each
-}
-
-/// Bytes that a plan needs.
-pub(crate) fn needed(template: &Machine, plan: &Plan) -> u64 {
-    let lanes = u64::from(plan.lanes) * lane_bytes(template.layout(), plan);
-    fixed_bytes(template, plan) + lanes + plan.frames * PAGE_SIZE as u64
-}
-
-/// The frames for all lanes that fit into `bytes` beside everything else.
-pub(crate) fn most_frames(template: &Machine, plan: &Plan, bytes: u64) -> u64 {
-    let lanes = u64::from(plan.lanes) * lane_bytes(template.layout(), plan);
-    bytes.saturating_sub(fixed_bytes(template, plan) + lanes) / PAGE_SIZE as u64
 }
 
 /// Time that a device spent on lanes.
@@ -236,9 +144,6 @@ const APART: u32 = 8;
 /// go ways of their own. (To lay them out takes as long as some rounds.)
 const LONG: u32 = 16;
 const PARTING: u32 = 4;
-
-/// Warps that lay frames out, at most.
-const MOVERS: u32 = 1 << 10;
 
 /// Warps of a multiprocessor that serve at a time, for the registers that serving takes.
 const SERVING: u32 = 8;

@@ -6,6 +6,7 @@
 //! given and what becomes of their ends is decided here.
 //!
 //! - [`lanes`]      machines in device memory
+//! - [`memory`]     how much of it they take
 //! - [`batch`]      many machines with inputs of their own
 //! - [`single`]     one machine, driven like one on the host's processor
 //! - [`pairs`]      networks on all pairs of operands of 16 bits
@@ -16,6 +17,7 @@ mod batch;
 mod emulation;
 mod error;
 mod lanes;
+mod memory;
 mod open;
 mod pace;
 mod pairs;
@@ -24,7 +26,8 @@ mod single;
 pub use batch::{GpuBatch, plan_batch};
 pub use emulation::Emulation;
 pub use error::{GpuError, Result};
-pub use lanes::{Lanes, Plan, Spent, most_lanes};
+pub use lanes::{Lanes, Spent};
+pub use memory::{Plan, most_lanes};
 pub use open::{Opening, Purpose, open};
 pub use pairs::{CheckedPairs, check_pairs};
 pub use single::GpuMachine;

@@ -3,7 +3,8 @@
 #![allow(unsafe_code)]
 
 use crate::error::{GpuError, Result};
-use crate::lanes::{Lanes, Plain, Plan};
+use crate::lanes::{Lanes, Plain};
+use crate::memory::Plan;
 use crate::pace::Pace;
 use ncpu_cuda::Device;
 use ncpu_engine::batch::DeviceFigures;

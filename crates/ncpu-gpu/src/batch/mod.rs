@@ -14,7 +14,8 @@ mod plan;
 mod running;
 
 use crate::error::{GpuError, Result};
-use crate::lanes::{Lanes, Plan};
+use crate::lanes::Lanes;
+use crate::memory::Plan;
 use crate::pace::Pace;
 use ncpu_cuda::{CudaError, Device};
 use ncpu_engine::batch::{

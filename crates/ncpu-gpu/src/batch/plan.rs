@@ -1,7 +1,7 @@
 //! How many lanes a batch gets, and how much memory.
 
 use crate::error::{GpuError, Result};
-use crate::lanes::{Plan, most_frames, most_lanes, needed};
+use crate::memory::{Plan, most_frames, most_lanes, needed};
 use ncpu_engine::Machine;
 use ncpu_gpu_kernel::batch::WARP;
 use ncpu_machine::PAGE_SIZE;
