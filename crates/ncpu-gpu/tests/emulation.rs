@@ -50,10 +50,19 @@ fn ends_as_on_the_host(count: u32, spread: bool, slice: u32) {
     }
 }
 
+fn check_ends(lanes: &mut Lanes<Emulation>, all: &[u32]) {
+    let expected = finish(&mut booted(&pool(PROGRAM)));
+    lanes.hash(all).unwrap();
+    for record in lanes.records(all).unwrap() {
+        assert_eq!((record.exit_status, record.total), (42 << 8, INSTRUCTIONS));
+        let [low, high] = record.hash.map(u128::from);
+        assert_eq!(low | high << 64, expected);
+    }
+}
+
 #[test]
 fn lanes_that_are_at_the_same_place_are_put_together_and_end_as_on_the_host() {
     const COUNT: u32 = 70;
-    let expected = finish(&mut booted(&pool(PROGRAM)));
     let mut template = booted(&pool(PROGRAM));
     let plan = Plan { lanes: COUNT, spread: true, frames: 96 * 64, staged: 0, output: 1 << 16 };
     let mut lanes = Lanes::new(Emulation::default(), &mut template, &plan).unwrap();
@@ -82,18 +91,12 @@ fn lanes_that_are_at_the_same_place_are_put_together_and_end_as_on_the_host() {
     while rounds(&mut lanes, 1) < COUNT as usize {
         lanes.group().unwrap();
     }
-    lanes.hash(&all).unwrap();
-    for record in lanes.records(&all).unwrap() {
-        assert_eq!((record.exit_status, record.total), (42 << 8, INSTRUCTIONS));
-        let [low, high] = record.hash.map(u128::from);
-        assert_eq!(low | high << 64, expected);
-    }
+    check_ends(&mut lanes, &all);
 }
 
 #[test]
 fn lanes_whose_frames_are_laid_out_anew_end_as_on_the_host() {
     const COUNT: u32 = 70;
-    let expected = finish(&mut booted(&pool(PROGRAM)));
     let mut template = booted(&pool(PROGRAM));
     let plan = Plan { lanes: COUNT, spread: true, frames: 96 * 64, staged: 0, output: 1 << 16 };
     let mut lanes = Lanes::new(Emulation::default(), &mut template, &plan).unwrap();
@@ -108,12 +111,7 @@ fn lanes_whose_frames_are_laid_out_anew_end_as_on_the_host() {
         rounds += 1;
     }
     assert!(rounds > 3);
-    lanes.hash(&all).unwrap();
-    for record in lanes.records(&all).unwrap() {
-        assert_eq!((record.exit_status, record.total), (42 << 8, INSTRUCTIONS));
-        let [low, high] = record.hash.map(u128::from);
-        assert_eq!(low | high << 64, expected);
-    }
+    check_ends(&mut lanes, &all);
 }
 
 #[test]
