@@ -13,7 +13,7 @@ use ncpu_machine::code::{CodeCache, CodeSource, CodeStore, Draft, Lookup};
 use ncpu_machine::mem::{Mem, Page, PageAllocator, Tlb};
 use ncpu_machine::{
     BlockLayout, BlockState, Core, FramePool, LaneFrameState, LaneFrames, LaneWords, Outcome,
-    PAGE_SIZE, SPREAD_SHIFT,
+    PAGE_SIZE, PAIR, SPREAD_SHIFT,
 };
 use ncpu_neural_alu::Tallies;
 
@@ -311,7 +311,7 @@ impl Batch {
 
     fn words(&self, table: *mut u64, words: usize, lane: u32) -> *mut u64 {
         let (warp, place) = (lane / WARP, lane % WARP);
-        table.wrapping_add(((warp as usize * words) << SPREAD_SHIFT) + 2 * place as usize)
+        table.wrapping_add(((warp as usize * words) << SPREAD_SHIFT) + PAIR * place as usize)
     }
 
     /// The lane's registers of `task`.

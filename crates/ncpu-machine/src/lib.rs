@@ -39,4 +39,4 @@ pub use mem::Mem;
 pub use observe::{Flow, Observer, StopAfter};
 pub use pool::{BlockLayout, BlockState, FramePool, LaneFrameState, LaneFrames, PoolState};
 pub use run::{Exit, Outcome, interpret, run};
-pub use words::{LaneWords, SPREAD_SHIFT};
+pub use words::{LaneWords, PAIR, SPREAD_SHIFT};

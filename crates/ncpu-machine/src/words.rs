@@ -9,6 +9,8 @@ use core::marker::PhantomData;
 
 /// Logarithm of the lanes that spread tables and frames are shared by.
 pub const SPREAD_SHIFT: u32 = 5;
+/// Words of a lane that lie side by side in spread tables.
+pub const PAIR: usize = 2;
 
 /// Pair `index` of the words of one lane that start at `first`, spread as `SPREAD` says.
 ///
@@ -16,7 +18,7 @@ pub const SPREAD_SHIFT: u32 = 5;
 /// The table must have these words.
 #[inline(always)]
 pub(crate) unsafe fn pair<const SPREAD: bool>(first: *const u64, index: usize) -> (u64, u64) {
-    let at = first.wrapping_add((2 * index) << if SPREAD { SPREAD_SHIFT } else { 0 });
+    let at = first.wrapping_add((PAIR * index) << if SPREAD { SPREAD_SHIFT } else { 0 });
     // In one access: a compiler would fetch the second word later, when it is needed.
     #[cfg(target_arch = "nvptx64")]
     if SPREAD {
@@ -50,8 +52,8 @@ impl LaneWords<'_> {
     ///
     /// # Safety
     /// Every word that is used through the result must be valid for its life and used by nothing
-    /// else: word `i` is `first.add(i)`, or, where they are spread, the word `i % 2` of the two at
-    /// `first.add((i - i % 2) << SPREAD_SHIFT)`, which is a multiple of 16.
+    /// else: word `i` is `first.add(i)`, or, where they are spread, the word `i % PAIR` of those at
+    /// `first.add((i - i % PAIR) << SPREAD_SHIFT)`, which is a multiple of 16.
     pub const unsafe fn from_raw(first: *mut u64, spread: bool) -> Self {
         LaneWords { first, spread, _memory: PhantomData }
     }
@@ -67,7 +69,7 @@ impl LaneWords<'_> {
 
     #[inline(always)]
     fn place(self, index: usize) -> *mut u64 {
-        let half = index % 2;
+        let half = index % PAIR;
         self.first
             .wrapping_add(((index - half) << if self.spread { SPREAD_SHIFT } else { 0 }) + half)
     }

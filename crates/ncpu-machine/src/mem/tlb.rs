@@ -6,14 +6,13 @@
 
 use crate::addr::{PAGE_SHIFT, PAGE_SIZE};
 use crate::frame::FrameBytes;
-use crate::words::{LaneWords, pair};
+use crate::words::{LaneWords, PAIR, pair};
 
 /// Pairs of an entry.
 const READ: usize = 0;
 const WRITE: usize = 1;
-/// Words of an entry, and of a pair.
-const ENTRY: usize = 4;
-const PAIR: usize = 2;
+/// Words of an entry.
+const ENTRY: usize = 2 * PAIR;
 
 const PAGE_MASK: u64 = PAGE_SIZE as u64 - 1;
 
