@@ -27,6 +27,7 @@ pub unsafe fn lay_out(batch: &Batch, thread: u32) {
     }
     let threads = if warp::is_missing() { 1 } else { WARP as usize };
     let columns = if batch.block_layout == BlockLayout::Pieces { FRAME } else { WARP as usize };
+    let rows = BLOCK / columns;
     // SAFETY: the caller's promise; each mover has its own block, and each thread its own words of it.
     unsafe {
         let aside = batch.moved.cast::<u64>().add(mover as usize * BLOCK);
@@ -41,36 +42,22 @@ pub unsafe fn lay_out(batch: &Batch, thread: u32) {
                 let block = batch.block_memory.cast::<u64>().add(block as usize * BLOCK);
                 copy(block, aside, BLOCK, place, threads);
                 warp::meet();
-                transpose(aside, block, columns, place, threads);
+                for first in (place..BLOCK).step_by(GROUP * threads) {
+                    let mut words = [0; GROUP];
+                    for (step, word) in words.iter_mut().enumerate() {
+                        let index = first + step * threads;
+                        *word = aside.add(index % columns * rows + index / columns).read();
+                    }
+                    for (step, word) in words.into_iter().enumerate() {
+                        block.add(first + step * threads).write(word);
+                    }
+                }
                 warp::meet();
             }
             for lane in (place as u32..WARP).step_by(threads).map(|lane| group * WARP + lane) {
                 if lane < batch.lanes {
                     batch.memory(lane).flush_translations();
                 }
-            }
-        }
-    }
-}
-
-/// Makes a block of rows of so many `columns` from one whose columns these rows are: the words from `place` on that are
-/// `threads` apart.
-///
-/// # Safety
-/// Both must be blocks, and be apart.
-#[inline(always)]
-unsafe fn transpose(from: *const u64, to: *mut u64, columns: usize, place: usize, threads: usize) {
-    let rows = BLOCK / columns;
-    for first in (place..BLOCK).step_by(GROUP * threads) {
-        let mut words = [0; GROUP];
-        // SAFETY: the caller's promise; a block is a multiple of what all threads move at a time.
-        unsafe {
-            for (step, word) in words.iter_mut().enumerate() {
-                let index = first + step * threads;
-                *word = from.add(index % columns * rows + index / columns).read();
-            }
-            for (step, word) in words.into_iter().enumerate() {
-                to.add(first + step * threads).write(word);
             }
         }
     }

@@ -42,7 +42,7 @@ struct Module {
     /// threshold by 11 for GPUs, which suits small kernels. The driver's compiler takes about 4 s for
     /// each MB, more for large functions: the operating system 59 s as LLVM would have it, 16 s so.
     flags: &'static [&'static str],
-    /// Kernels that it must have.
+    /// Its kernels, sorted.
     entries: &'static [&'static str],
 }
 
@@ -59,19 +59,24 @@ const MODULES: [Module; 5] = [
         name: "service",
         flags: &["-Copt-level=s", "-Cllvm-args=-inline-threshold=2"],
         entries: &[
-            "ncpu_serve",
-            "ncpu_resume",
+            "ncpu_arrange",
+            "ncpu_bind",
+            "ncpu_collect",
+            "ncpu_count",
             "ncpu_cut",
+            "ncpu_fork",
+            "ncpu_gather",
+            "ncpu_hash",
+            "ncpu_lay_out",
+            "ncpu_lift_clear",
             "ncpu_lift_decode",
-            "ncpu_lift_place",
             "ncpu_lift_emit",
             "ncpu_lift_end",
-            "ncpu_lift_clear",
             "ncpu_lift_forget",
-            "ncpu_fork",
-            "ncpu_bind",
-            "ncpu_hash",
-            "ncpu_gather",
+            "ncpu_lift_place",
+            "ncpu_resume",
+            "ncpu_scan",
+            "ncpu_serve",
         ],
     },
 ];
@@ -92,8 +97,8 @@ pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
     let found = release()?;
     ensure!(
         found.starts_with(RELEASE),
-        "{RUSTC} is {found}, and the modules are from {RELEASE}: change RELEASE in xtask/src/ptx.rs \
-         to move on"
+        "{RUSTC} is {found}, and the modules are from {RELEASE}: change RELEASE in \
+         xtask/src/ptx/mod.rs to move on"
     );
     for module in &MODULES {
         let text = build(root, module)?;
@@ -192,10 +197,14 @@ fn verify(module: &Module, text: &str) -> Result<()> {
         !text.contains(".b128"),
         "module {name} uses .b128, which its PTX version lacks: inline the function with a u128"
     );
-    for entry in module.entries {
-        let declaration = format!(".entry {entry}(");
-        ensure!(text.contains(&declaration), "module {name} has no entry point {entry}");
-    }
+    let mut entries: Vec<&str> =
+        text.lines().filter_map(|line| line.split_once(".entry ")?.1.split('(').next()).collect();
+    entries.sort_unstable();
+    ensure!(
+        entries == module.entries,
+        "module {name} has entry points {entries:?}, and {:?} are expected",
+        module.entries
+    );
     let (bytes, way) = stack::deepest(text)?;
     ensure!(
         bytes <= limit::STACK_BYTES,
@@ -316,6 +325,7 @@ mod tests {
         let entry = ".visible .entry ncpu_run(\n";
         assert!(verify(&module, entry).is_ok());
         assert!(verify(&module, ".visible .entry ncpu_runs(\n").is_err());
+        assert!(verify(&module, &format!("{entry}{}", entry.replace("run", "walk"))).is_err());
         assert!(verify(&module, &format!("{entry}.extern .func memcmp\n")).is_err());
         assert!(verify(&module, &format!("{entry}\t.param .b128 wide\n")).is_err());
     }
