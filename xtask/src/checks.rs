@@ -27,7 +27,17 @@ const STEPS: &[(&str, &[&str])] = &[
     ("unit and integration tests", &["test", "--workspace", "--locked"]),
     (
         "results as Parquet",
-        &["test", "--locked", "-p", "ncpu", "--features", "parquet", "--bins", "--test", "batch"],
+        &[
+            "test",
+            "--workspace",
+            "--locked",
+            "--features",
+            "ncpu/parquet",
+            "--bin",
+            "ncpu",
+            "--test",
+            "batch",
+        ],
     ),
     ("release build", &["build", "--release", "--locked", "-p", "ncpu", "-p", "differential"]),
     ("guest programs", &["xtask", "guests", "--suite", "smoke"]),

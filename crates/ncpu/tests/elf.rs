@@ -2,7 +2,10 @@
 
 mod support;
 
+use attack::elf;
+use attack::random::Rng;
 use serde_json::{Value, json};
+use std::process::Stdio;
 use support::{Folder, HELLO, START, ncpu, text};
 
 fn inspect(words: &[u32]) -> Value {
@@ -85,4 +88,24 @@ fn a_symbol_that_is_not_there_is_an_error() {
     let output = ncpu().args(["disasm", "--symbol", "main"]).arg(program).output().unwrap();
     assert_eq!(output.status.code(), Some(125));
     assert!(text(&output.stderr).contains("no symbols"));
+}
+
+#[test]
+fn files_that_lie_give_an_error_and_never_a_panic() {
+    let folder = Folder::new();
+    let busybox = elf::busybox();
+    for seed in 1..=200 {
+        let mut rng = Rng::seeded(seed);
+        let mut bytes = elf::seed();
+        if let Some(large) = busybox.as_ref().filter(|_| seed % 16 == 0) {
+            bytes.clone_from(large);
+        }
+        elf::change(&mut rng, &mut bytes);
+        let subcommand = rng.pick(&["inspect", "disasm"]);
+        let mut command = ncpu();
+        command.arg(subcommand).arg(folder.file("file", &bytes));
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let status = command.status().unwrap();
+        assert!(matches!(status.code(), Some(0 | 1 | 2 | 125)), "{subcommand}, {seed}: {status}");
+    }
 }

@@ -21,6 +21,8 @@ use std::time::Instant;
 
 /// Different seeds of a workload's machines.
 const SEEDS: usize = 1024;
+/// The program of workloads that are packet filters.
+const FILTERS: &str = "bpf";
 /// Small machines, for the programs need no more.
 pub(super) const MACHINE: &[&str] = &[
     "--mem",
@@ -31,11 +33,13 @@ pub(super) const MACHINE: &[&str] = &[
     "4K",
 ];
 
-/// So many lanes, and what they are to do where they are alike and where they differ.
+/// So many lanes, and what is to be reached where they are alike and where they differ.
 struct Size {
     lanes: u32,
     alike: Aim,
     diverse: Aim,
+    /// As `diverse`, for packet filters, which are slow where they differ.
+    filters: Aim,
 }
 
 /// The work of a lane in percent of the workload's, and the instructions a second to be reached.
@@ -47,16 +51,26 @@ struct Aim {
 /// A speed that the card keeps up shows where it has some seconds of work, beside which opening it weighs
 /// little.
 const SIZES: &[Size] = &[
-    size(1, (50, 8e6), (50, 8e6)),
-    size(16_384, (150, 100e9), (30, 100e9)),
-    size(131_072, (300, 400e9), (30, 120e9)),
+    size(1, (200, 8e6), (200, 200, 8e6)),
+    size(16_384, (150, 100e9), (100, 30, 100e9)),
+    size(131_072, (900, 400e9), (200, 30, 120e9)),
 ];
-const SMALL: &[Size] = &[size(1, (4, 8e6), (4, 8e6)), size(12, (4, 8e6), (4, 8e6))];
+const SMALL: &[Size] = &[size(1, (4, 8e6), (4, 4, 8e6)), size(12, (4, 8e6), (4, 4, 8e6))];
 
-const fn size(lanes: u32, alike: (u64, f64), diverse: (u64, f64)) -> Size {
-    let [alike, diverse] =
-        [Aim { work: alike.0, speed: alike.1 }, Aim { work: diverse.0, speed: diverse.1 }];
-    Size { lanes, alike, diverse }
+const fn size(lanes: u32, alike: (u64, f64), (diverse, filters, speed): (u64, u64, f64)) -> Size {
+    let alike = Aim { work: alike.0, speed: alike.1 };
+    let [diverse, filters] = [Aim { work: diverse, speed }, Aim { work: filters, speed }];
+    Size { lanes, alike, diverse, filters }
+}
+
+impl Size {
+    fn aim(&self, workload: &Workload) -> &Aim {
+        match (workload.program, workload.last) {
+            (FILTERS, _) => &self.filters,
+            (_, "alike") => &self.alike,
+            _ => &self.diverse,
+        }
+    }
 }
 
 pub(super) fn run(check: &Check, section: &mut Section) -> Result<()> {
@@ -174,7 +188,7 @@ fn workloads(check: &Check, section: &mut Section, peer: Option<&Value>) -> Resu
     let (mut reached, mut targets) = (0, 0);
     for workload in WORKLOADS {
         for size in check.pick(SIZES, SMALL) {
-            let aim = if workload.last == "alike" { &size.alike } else { &size.diverse };
+            let aim = size.aim(workload);
             let iterations = (workload.iterations * aim.work / 100).max(1);
             let done = match measure(check, workload, size.lanes, iterations) {
                 Ok(done) => done,
@@ -223,7 +237,7 @@ fn packets(check: &Check, section: &mut Section, peer: Option<&Value>) -> Result
         rest = others;
     }
     for filter in ["0", "4"] {
-        let native = check.programs.join("native/bpf");
+        let native = check.programs.join("native").join(FILTERS);
         let verdicts = output(Command::new(native).arg(filter), Input::File(&path))?;
         let verdicts = String::from_utf8(verdicts)?;
         let verdicts: Vec<&str> = verdicts.split_inclusive('\n').collect();
@@ -249,7 +263,7 @@ fn packets(check: &Check, section: &mut Section, peer: Option<&Value>) -> Result
             let options = MACHINE[..MACHINE.len() - 2].iter().chain(&limit);
             let mut options: Vec<String> = options.map(|word| (*word).to_owned()).collect();
             options.push(cases.display().to_string());
-            let program = check.programs.join("bpf");
+            let program = check.programs.join(FILTERS);
             let done = check.batch(&Batch {
                 engine: &check.engine,
                 lanes: machines as u32,
