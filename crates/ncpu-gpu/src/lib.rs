@@ -7,8 +7,10 @@
 //!
 //! - [`lanes`]      machines in device memory
 //! - [`memory`]     how much of it they take
+//! - [`pace`]       how many instructions a round has
 //! - [`batch`]      many machines with inputs of their own
 //! - [`single`]     one machine, driven like one on the host's processor
+//! - [`plain`]      records that are the same on both sides, and memory for them
 //! - [`pairs`]      networks on all pairs of operands of 16 bits
 //! - [`mod@open`]   the card
 //! - [`emulation`]  a device on the host's processor, for tests
@@ -21,6 +23,7 @@ mod memory;
 mod open;
 mod pace;
 mod pairs;
+mod plain;
 mod single;
 
 pub use batch::{GpuBatch, plan_batch};

@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use crate::error::{GpuError, Result};
-use crate::lanes::{BLOCK, Plain, pointer};
+use crate::plain::{Allocations, BLOCK, Plain, pointer};
 use ncpu_cuda::Device;
 use ncpu_gpu_kernel::neural::{Checked, Pairs};
 use ncpu_neural_alu::Cells;
@@ -46,6 +46,20 @@ pub fn check_pairs(
     device: &impl Device,
     cells: &Cells,
     operands: &Operands,
+    tell: impl FnMut(u32),
+) -> Result<CheckedPairs> {
+    let mut memory = Allocations::default();
+    let checked = check(device, &mut memory, cells, operands, tell);
+    memory.free(device);
+    checked
+}
+
+/// The same, in memory that is given back afterwards.
+fn check(
+    device: &impl Device,
+    memory: &mut Allocations,
+    cells: &Cells,
+    operands: &Operands,
     mut tell: impl FnMut(u32),
 ) -> Result<CheckedPairs> {
     let mut left = operands.firsts.len() as u32;
@@ -54,11 +68,10 @@ pub fn check_pairs(
     if threads == 0 {
         return Ok(CheckedPairs { right: Counts::default(), wrong: None });
     }
-    let mut memory = Memory { device, allocations: Vec::new() };
     let bytes = size_of::<Checked>() * threads as usize;
-    let found = memory.alloc(bytes as u64)?;
-    let cells = memory.put(cells.bytes())?;
-    let record = memory.alloc(size_of::<Pairs>() as u64)?;
+    let found = memory.alloc(device, bytes as u64)?;
+    let cells = memory.put(device, cells.bytes())?;
+    let record = memory.alloc(device, size_of::<Pairs>() as u64)?;
     let (mut first, mut firsts) = (u32::from(*operands.firsts.start()), 1);
     let mut is_wrong = 0u32;
     while left > 0 && is_wrong == 0 {
@@ -121,30 +134,4 @@ fn gather(all: &[u8]) -> Result<CheckedPairs> {
         }
     }
     Ok(CheckedPairs { right, wrong: first })
-}
-
-/// Device memory, freed at the end.
-struct Memory<'d, D: Device> {
-    device: &'d D,
-    allocations: Vec<u64>,
-}
-
-impl<D: Device> Memory<'_, D> {
-    fn alloc(&mut self, bytes: u64) -> Result<u64> {
-        let address = self.device.alloc(bytes)?;
-        self.allocations.push(address);
-        Ok(address)
-    }
-
-    fn put(&mut self, bytes: &[u8]) -> Result<u64> {
-        let address = self.alloc(bytes.len() as u64)?;
-        self.device.upload(address, bytes)?;
-        Ok(address)
-    }
-}
-
-impl<D: Device> Drop for Memory<'_, D> {
-    fn drop(&mut self) {
-        self.allocations.iter().for_each(|&address| self.device.free(address));
-    }
 }

@@ -3,9 +3,10 @@
 #![allow(unsafe_code)]
 
 use crate::error::{GpuError, Result};
-use crate::lanes::{Lanes, Plain};
+use crate::lanes::Lanes;
 use crate::memory::Plan;
 use crate::pace::Pace;
+use crate::plain::Plain;
 use ncpu_cuda::Device;
 use ncpu_engine::batch::DeviceFigures;
 use ncpu_engine::{Driven, Fault, Folders, Machine, Status};

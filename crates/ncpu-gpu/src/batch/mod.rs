@@ -7,7 +7,6 @@
 //! round. Nothing else needs the host: the whole input is on the device from the start.
 //!
 //! - [`plan`]     how many lanes there are, and how much memory
-//! - [`pace`]     how many instructions a round has
 //! - [`running`]  what the host knows of a machine on a lane
 
 mod plan;
