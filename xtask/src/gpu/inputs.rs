@@ -73,6 +73,12 @@ fn cases(check: &Check) -> Result<Vec<Case>> {
             "No space left",
         ),
         case(
+            "Parquet, which the default build leaves out",
+            batch(&["--stdin-range", "0..4", "--out", "rows.parquet"]),
+            125,
+            "--features parquet",
+        ),
+        case(
             "a program that is not there",
             ["batch", "--engine", &check.engine, "--stdin-range", "0..1", "/nowhere"]
                 .map(str::to_owned)
