@@ -81,6 +81,22 @@ const STEPS: &[(&str, &[&str])] = &[
     ),
     ("programs for many machines", &["xtask", "batch-check"]),
     ("lanes beside the processor", &["xtask", "batch-engines"]),
+    (
+        "what is said to bad input",
+        &[
+            "xtask",
+            "gpu-check",
+            "--small",
+            "--engine",
+            "gpu-emulated",
+            "--only",
+            "inputs",
+            "--programs",
+            "target/batch",
+            "--out",
+            "target/inputs.md",
+        ],
+    ),
     ("instructions against qemu", &["run", "--release", "--locked", "-p", "differential"]),
     (
         "instructions with the neural ALU",

@@ -5,7 +5,7 @@
 //! one do not. The packet filter's verdicts are libpcap's: `benches/batch/libpcap.c` has libpcap
 //! compile each expression and filter the same packets, and runs random programs through both.
 
-use super::{Input, PACKETS, WORKLOADS, counted, output, programs};
+use super::{FILTERS, Input, PACKETS, WORKLOADS, counted, output, programs};
 use anyhow::{Context, Result, ensure};
 use clap::Args as ClapArgs;
 use std::fmt::Write as _;
@@ -132,7 +132,7 @@ fn filters(ways: &Ways<'_>, libpcap: &Path, packets: u64) -> Result<String> {
     for (number, line) in expected.iter().enumerate() {
         let (expected, filter) = line.split_once('\t').context("libpcap names no filter")?;
         let input = format!("{seed} {packets} {number}\n");
-        let ours = ways.agree("bpf", &[], Input::Bytes(input.as_bytes()))?;
+        let ours = ways.agree(FILTERS, &[], Input::Bytes(input.as_bytes()))?;
         let ours = String::from_utf8(ours)?;
         ensure!(
             ours.trim_end() == expected,
@@ -140,7 +140,7 @@ fn filters(ways: &Ways<'_>, libpcap: &Path, packets: u64) -> Result<String> {
             ours.trim_end()
         );
         let number = number.to_string();
-        let verdicts = ways.agree("bpf", &[&number], Input::File(&given))?;
+        let verdicts = ways.agree(FILTERS, &[&number], Input::File(&given))?;
         let verdicts = String::from_utf8(verdicts)?;
         ensure!(verdicts.lines().count() as u64 == packets, "{filter}: a verdict is missing");
         let accepted = expected.split(' ').next().unwrap_or_default();
@@ -162,7 +162,7 @@ fn one_by_one(ways: &Ways<'_>, filter: &str, mut bytes: &[u8], verdicts: &str) -
         let (packet, rest) = super::peer::split_packet(bytes).context("too few packets")?;
         let mut command = Command::new(ways.ncpu);
         let verdict = output(
-            command.arg("run").arg(ways.folder.join("bpf")).arg(filter),
+            command.arg("run").arg(ways.folder.join(FILTERS)).arg(filter),
             Input::Bytes(packet),
         )?;
         ensure!(verdict == format!("{expected}\n").as_bytes(), "filter {filter}: verdicts differ");

@@ -55,11 +55,13 @@ pub(crate) const WORKLOADS: &[Workload] = &[
     Workload::new("sort-diverse", "sort", "diverse", 16),
     Workload::new("strings-alike", "strings", "alike", 100),
     Workload::new("strings-diverse", "strings", "diverse", 150),
-    Workload::new("bpf-port", "bpf", "0", 10_000),
-    Workload::new("bpf-ports", "bpf", "4", 10_000),
-    Workload::new("bpf-arithmetic", "bpf", "6", 10_000),
+    Workload::new("bpf-port", FILTERS, "0", 10_000),
+    Workload::new("bpf-ports", FILTERS, "4", 10_000),
+    Workload::new("bpf-arithmetic", FILTERS, "6", 10_000),
 ];
 
+/// The program of the workloads that are packet filters.
+pub(crate) const FILTERS: &str = "bpf";
 /// The file that [`programs`] leaves beside the programs.
 const MANIFEST: &str = "workloads.json";
 /// Generated packets, each a 32-bit little-endian length and its bytes.

@@ -6,7 +6,7 @@
 //! process of its own is told beside that, and so is the time to start a process that does nothing.
 //! The instructions are those that `ncpu run` counted; each output has to be the expected one.
 
-use super::{Input, Known, MANIFEST, Manifest, PACKETS, output};
+use super::{FILTERS, Input, Known, MANIFEST, Manifest, PACKETS, output};
 use crate::bench::processor;
 use anyhow::{Context, Result, ensure};
 use clap::Args as ClapArgs;
@@ -200,10 +200,10 @@ impl Peer<'_> {
     fn packets(&self, filter: &'static str) -> Result<PacketRow> {
         let path = self.programs.join(PACKETS);
         let bytes = std::fs::read(&path).with_context(|| path.display().to_string())?;
-        let expected = output(self.command("bpf").arg(filter), Input::File(&path))?;
+        let expected = output(self.command(FILTERS).arg(filter), Input::File(&path))?;
         let verdicts: Vec<&[u8]> = expected.split_inclusive(|byte| *byte == b'\n').collect();
         let streamed = self.time(self.cores, |_| {
-            let printed = output(self.command("bpf").arg(filter), Input::File(&path))?;
+            let printed = output(self.command(FILTERS).arg(filter), Input::File(&path))?;
             ensure!(printed == expected, "filter {filter}: two runs differ");
             Ok(())
         })?;
@@ -216,7 +216,7 @@ impl Peer<'_> {
         ensure!(packets.len() == verdicts.len(), "filter {filter}: a verdict is missing");
         let short = (SHORT_RUNS * self.cores).min(packets.len());
         let single = self.time(short, |index| {
-            let printed = output(self.command("bpf").arg(filter), Input::Bytes(packets[index]))?;
+            let printed = output(self.command(FILTERS).arg(filter), Input::Bytes(packets[index]))?;
             ensure!(printed == verdicts[index], "filter {filter}: packet {index} differs alone");
             Ok(())
         })?;

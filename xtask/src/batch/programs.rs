@@ -1,7 +1,7 @@
 //! `cargo xtask batch-programs`: compiles the programs and counts their instructions.
 
 use super::{
-    Case, Input, Known, MANIFEST, Manifest, PACKETS, WORKLOADS, Workload, counted, output,
+    Case, FILTERS, Input, Known, MANIFEST, Manifest, PACKETS, WORKLOADS, Workload, counted, output,
 };
 use anyhow::{Context, Result, ensure};
 use clap::Args as ClapArgs;
@@ -17,7 +17,7 @@ pub(crate) struct Args {
 }
 
 /// Programs that are compiled for the guest, and for the host to compare with.
-const SOURCES: &[&str] = &["integer", "sha256", "matrix", "sort", "strings", "bpf", "packets"];
+const SOURCES: &[&str] = &["integer", "sha256", "matrix", "sort", "strings", FILTERS, "packets"];
 const CROSS: &str = "aarch64-linux-gnu-gcc";
 /// ISO C, so that sums of products are not fused and every processor gives the same bits. Loops are
 /// not turned into calls of `memset` and `memcpy`, which are such loops themselves.

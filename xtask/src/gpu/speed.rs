@@ -6,7 +6,7 @@
 use super::batch::{Batch, Done};
 use super::{Check, Section};
 use crate::batch::peer::split_packet;
-use crate::batch::{Input, PACKETS, WORKLOADS, Workload, output};
+use crate::batch::{FILTERS, Input, PACKETS, WORKLOADS, Workload, output};
 use anyhow::{Context, Result, ensure};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -21,8 +21,6 @@ use std::time::Instant;
 
 /// Different seeds of a workload's machines.
 const SEEDS: usize = 1024;
-/// The program of workloads that are packet filters.
-const FILTERS: &str = "bpf";
 /// Small machines, for the programs need no more.
 pub(super) const MACHINE: &[&str] = &[
     "--mem",
