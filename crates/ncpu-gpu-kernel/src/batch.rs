@@ -182,6 +182,8 @@ pub struct Round {
     pub served: u32,
     /// Lanes of warps whose lanes were not all at the same place in the end.
     pub apart: u32,
+    /// 1 if lanes have frames after those that were laid out.
+    pub moving: u32,
 }
 
 /// Many machines, and what they share.
@@ -278,6 +280,8 @@ pub struct Batch {
     pub movers: u32,
     /// Room for a block of each of them.
     pub moved: *mut u8,
+    /// Frame numbers whose frames they lay out: the first one, and the one after the last.
+    pub moving: [u32; 2],
 }
 
 impl Batch {

@@ -1,11 +1,12 @@
 //! The rounds' first half: every lane executes guest instructions.
 
 use crate::batch::{Batch, LIFTS, state};
-use crate::exit;
+use crate::{exit, registers};
+use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicU32, Ordering};
 use ncpu_alu::{Alu, NativeAlu};
 use ncpu_machine::code::CodeSource;
-use ncpu_machine::{Aside, Core, Exit, Observer, StopAfter, interpret, warp};
+use ncpu_machine::{Aside, Exit, Observer, StopAfter, interpret, warp};
 
 /// Executes up to a round's instructions of the lane's slice, and none after the lane's limit, if that is
 /// what the lane is to do.
@@ -38,21 +39,20 @@ pub unsafe fn execute<A: Alu, O: Observer, const MEET: bool, const TOGETHER: boo
     alu: &A,
     observer: &mut O,
 ) {
-    // SAFETY: the caller's promise. The registers are copied, as a lane's own memory is faster.
+    // SAFETY: the caller's promise. The registers are copied, as a thread's own memory is faster.
     unsafe {
         let record = batch.record(lane);
         let active = record.state == wanted;
-        let is_first = !TOGETHER || warp::is_first();
+        let is_first = !TOGETHER || warp::lane() == 0;
         if wanted == state::RUN && record.state == state::SERVE && is_first {
             wait(batch, lane);
         }
         if !MEET && !active {
             return;
         }
-        let mut core = Core::default();
-        if active {
-            copy_core(&raw mut core, batch.core(lane, record.task));
-        }
+        let mut core = MaybeUninit::uninit();
+        registers::load::<MEET>(&mut core, batch.core(lane, record.task), active);
+        let core = core.assume_init_mut();
         let mut mem = batch.memory(lane);
         if TOGETHER {
             mem.execute_together();
@@ -66,19 +66,19 @@ pub unsafe fn execute<A: Alu, O: Observer, const MEET: bool, const TOGETHER: boo
         }
         // All that is needed afterwards is found again by the lane's number.
         let lane = Aside::new(lane);
-        let outcome = interpret::<_, _, true, MEET>(
-            &mut core, &mut mem, alu, observer, budget, counter, active,
-        );
+        let outcome =
+            interpret::<_, _, true, MEET>(core, &mut mem, alu, observer, budget, counter, active);
         let lane = lane.get();
         let record = batch.record(lane);
         let active = record.state == wanted;
         if MEET && are_apart(active, core.pc as u32) {
             AtomicU32::from_ptr(&raw mut (*batch.round).apart).fetch_add(1, Ordering::Relaxed);
         }
-        if !active || TOGETHER && !warp::is_first() {
+        let is_first = !TOGETHER || warp::lane() == 0;
+        registers::store::<MEET>(batch.core(lane, record.task), core, active && is_first);
+        if !active || !is_first {
             return;
         }
-        copy_core(batch.core(lane, record.task), &raw const core);
         record.retired += outcome.retired;
         record.uops += outcome.uops;
         let round = &mut *batch.round;
@@ -125,20 +125,6 @@ unsafe fn wait(batch: &Batch, lane: u32) {
         let waiting = AtomicU32::from_ptr(&raw mut (*batch.round).waiting);
         let at = waiting.fetch_add(1, Ordering::Relaxed);
         batch.waiting.add(at as usize).write(lane);
-    }
-}
-
-/// Copies registers word by word. (What compilers for GPUs make of an assignment is a loop over bytes.)
-///
-/// # Safety
-/// Both must be valid.
-unsafe fn copy_core(to: *mut Core, from: *const Core) {
-    for index in 0..size_of::<Core>() / size_of::<u64>() {
-        // SAFETY: registers are words.
-        unsafe {
-            let value = from.cast::<u64>().add(index).read_volatile();
-            to.cast::<u64>().add(index).write(value);
-        }
     }
 }
 

@@ -5,7 +5,7 @@
 
 use crate::batch::{Batch, WARP};
 use crate::forking::copy;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU32, Ordering};
 use ncpu_machine::{BlockLayout, PAGE_SIZE, warp};
 
 /// Words of a frame.
@@ -15,8 +15,9 @@ const BLOCK: usize = FRAME * WARP as usize;
 /// Words that are fetched before the first is needed.
 const GROUP: usize = 8;
 
-/// Lays all blocks out as [`Batch::block_layout`] says, which is not how they are, and has all lanes forget their
-/// translations. [`Batch::movers`] warps do it.
+/// Lays those blocks out as [`Batch::block_layout`] says that lanes have for [`Batch::moving`], which is not how
+/// they are, and says whether they have more after these. With the first ones, all lanes forget their translations.
+/// [`Batch::movers`] warps do it.
 ///
 /// # Safety
 /// The batch must be complete, and no lane run.
@@ -26,39 +27,64 @@ pub unsafe fn lay_out(batch: &Batch, thread: u32) {
         return;
     }
     let threads = if warp::is_missing() { 1 } else { WARP as usize };
-    let columns = if batch.block_layout == BlockLayout::Pieces { FRAME } else { WARP as usize };
-    let rows = BLOCK / columns;
-    // SAFETY: the caller's promise; each mover has its own block, and each thread its own words of it.
+    let groups = batch.lanes.div_ceil(WARP);
+    let [first, end] = batch.moving;
+    // SAFETY: the caller's promise; each mover has its own blocks, and each thread its own words of them.
     unsafe {
-        let aside = batch.moved.cast::<u64>().add(mover as usize * BLOCK);
-        for group in (mover..batch.lanes.div_ceil(WARP)).step_by(batch.movers as usize) {
-            let blocks = batch.blocks.add((group * batch.frame_limit) as usize);
-            // Number 0 is no frame. Blocks are taken in the order of their numbers.
-            for number in 1..batch.frame_limit as usize {
-                let Some(block) = (*blocks.add(number)).load(Ordering::Relaxed).checked_sub(1)
-                else {
-                    break;
-                };
+        // Blocks are taken in the order of their numbers.
+        let block = |group: u32, number: u32| {
+            let block = batch.blocks.add((group * batch.frame_limit + number) as usize);
+            (*block).load(Ordering::Relaxed).checked_sub(1)
+        };
+        for index in (mover..groups * (end - first)).step_by(batch.movers as usize) {
+            if let Some(block) = block(index % groups, first + index / groups) {
                 let block = batch.block_memory.cast::<u64>().add(block as usize * BLOCK);
-                copy(block, aside, BLOCK, place, threads);
-                warp::meet();
-                for first in (place..BLOCK).step_by(GROUP * threads) {
-                    let mut words = [0; GROUP];
-                    for (step, word) in words.iter_mut().enumerate() {
-                        let index = first + step * threads;
-                        *word = aside.add(index % columns * rows + index / columns).read();
-                    }
-                    for (step, word) in words.into_iter().enumerate() {
-                        block.add(first + step * threads).write(word);
-                    }
-                }
-                warp::meet();
+                let aside = batch.moved.cast::<u64>().add(mover as usize * BLOCK);
+                transpose(block, aside, batch.block_layout, place, threads);
+            }
+        }
+        for group in (mover..groups).step_by(batch.movers as usize) {
+            if end < batch.frame_limit && block(group, end).is_some() {
+                AtomicU32::from_ptr(&raw mut (*batch.round).moving).store(1, Ordering::Relaxed);
             }
             for lane in (place as u32..WARP).step_by(threads).map(|lane| group * WARP + lane) {
-                if lane < batch.lanes {
+                // Number 0 is no frame.
+                if first == 1 && lane < batch.lanes {
                     batch.memory(lane).flush_translations();
                 }
             }
         }
+    }
+}
+
+/// Lays a block out as `layout` says, by way of the room `aside`; this thread does the words from `place` on, at
+/// a distance of `threads`.
+///
+/// # Safety
+/// Both must be valid for a block's words, and all `threads` must do this.
+unsafe fn transpose(
+    block: *mut u64,
+    aside: *mut u64,
+    layout: BlockLayout,
+    place: usize,
+    threads: usize,
+) {
+    let columns = if layout == BlockLayout::Pieces { FRAME } else { WARP as usize };
+    let rows = BLOCK / columns;
+    // SAFETY: the caller's promise.
+    unsafe {
+        copy(block, aside, BLOCK, place, threads);
+        warp::meet();
+        for first in (place..BLOCK).step_by(GROUP * threads) {
+            let mut words = [0; GROUP];
+            for (step, word) in words.iter_mut().enumerate() {
+                let index = first + step * threads;
+                *word = aside.add(index % columns * rows + index / columns).read();
+            }
+            for (step, word) in words.into_iter().enumerate() {
+                block.add(first + step * threads).write(word);
+            }
+        }
+        warp::meet();
     }
 }

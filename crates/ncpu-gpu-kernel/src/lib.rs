@@ -27,6 +27,7 @@ pub mod grouping;
 pub mod lifting;
 pub mod neural;
 pub mod packed;
+mod registers;
 pub mod serving;
 mod stack;
 

@@ -41,7 +41,7 @@ pub unsafe fn execute(batch: &Batch, thread: u32) {
         };
         let observer = &mut StopAfter(left);
         execute::execute::<_, _, false, true>(batch, lane, wanted, &alu, observer);
-        if warp::is_first() {
+        if warp::lane() == 0 {
             (*batch.tallies.add(lane as usize)).add(&alu.tallies());
         }
     }

@@ -155,7 +155,8 @@ fn more_machines_than_lanes_end_as_on_the_host() {
 fn input_beyond_a_block_and_output_beyond_the_room_are_whole() {
     let sizes = [0, 1, 4095, 4096, 4097, 8192, 70_000];
     let cases = inputs((0..40).map(|n| bytes(sizes[n % sizes.len()] + n / sizes.len())));
-    let ends = same(CAT, Rules::default(), &[1, 5, 40], &cases);
+    // On the last, some machines wait until more have stopped.
+    let ends = same(CAT, Rules::default(), &[1, 5, 200], &cases);
     for (end, case) in ends.iter().zip(&cases) {
         assert!(end.stdout.bytes == case.input);
     }

@@ -5,7 +5,7 @@ mod support;
 
 use ncpu_engine::state_hash;
 use ncpu_gpu::{Emulation, Lanes, Plan};
-use ncpu_gpu_kernel::batch::stop;
+use ncpu_gpu_kernel::batch::{WARP, stop};
 use ncpu_gpu_kernel::grouping::REGION;
 use ncpu_gpu_kernel::{Given, Lane};
 use ncpu_machine::BlockLayout;
@@ -107,7 +107,7 @@ fn lanes_whose_frames_are_laid_out_anew_end_as_on_the_host() {
     while ended < COUNT as usize {
         let (round, _) = lanes.round(500).unwrap();
         ended += lanes.stopped(&round).unwrap().len();
-        lanes.lay_out(layouts[rounds % 2]).unwrap();
+        lanes.lay_out(layouts[rounds % 2], 2 * COUNT.div_ceil(WARP)).unwrap();
         rounds += 1;
     }
     assert!(rounds > 3);

@@ -92,24 +92,28 @@ impl FrameBytes {
         unsafe { self.at(8 * index).cast::<u64>().write(value.to_le()) }
     }
 
-    /// Whether `size` bytes at `offset` are in one piece.
-    #[inline(always)]
-    const fn is_piece(self, offset: usize, size: u64) -> bool {
-        let piece = if self.is_spread() { 8 } else { PAGE_SIZE };
-        offset % piece + size as usize <= piece
-    }
-
-    /// The little-endian number in `size` (1, 2, 4 or 8) bytes at `offset`, if they are in one piece
-    /// of the frame.
+    /// The little-endian number in `size` (1, 2, 4 or 8) bytes at `offset`, if they are in the frame.
     ///
     /// # Safety
     /// The frame must be live, and not be written meanwhile.
     #[inline(always)]
     pub(crate) unsafe fn load(self, offset: usize, size: u64) -> Option<u64> {
+        if offset + size as usize > PAGE_SIZE {
+            return None;
+        }
         let at = self.at(offset);
-        // SAFETY: within the frame, and in one piece.
-        self.is_piece(offset, size).then(|| unsafe {
+        // SAFETY: within the frame, and in one piece or in aligned words.
+        Some(unsafe {
             match size {
+                _ if !BY_PIECES || self.is_spread() => {
+                    let (index, shift, bits) =
+                        (offset / 8, 8 * (offset as u32 % 8), 8 * size as u32);
+                    let mut number = self.read_word(index) >> shift;
+                    if shift + bits > 64 {
+                        number |= self.read_word(index + 1) << (64 - shift);
+                    }
+                    number & u64::MAX >> (64 - bits)
+                }
                 1 => at.read() as u64,
                 2 => u16::from_le(at.cast::<u16>().read_unaligned()) as u64,
                 4 => u32::from_le(at.cast::<u32>().read_unaligned()) as u64,
@@ -118,27 +122,37 @@ impl FrameBytes {
         })
     }
 
-    /// Stores the low `size` (1, 2, 4 or 8) bytes of `value` at `offset`, if they are in one piece of
-    /// the frame.
+    /// Stores the low `size` (1, 2, 4 or 8) bytes of `value` at `offset`, if they are in the frame.
     ///
     /// # Safety
     /// The frame must be live and this machine's alone.
     #[inline(always)]
     pub(crate) unsafe fn store(self, offset: usize, size: u64, value: u64) -> bool {
+        if offset + size as usize > PAGE_SIZE {
+            return false;
+        }
         let at = self.at(offset);
-        let is_piece = self.is_piece(offset, size);
-        if is_piece {
-            // SAFETY: within the frame, and in one piece.
-            unsafe {
-                match size {
-                    1 => at.write(value as u8),
-                    2 => at.cast::<u16>().write_unaligned((value as u16).to_le()),
-                    4 => at.cast::<u32>().write_unaligned((value as u32).to_le()),
-                    _ => at.cast::<u64>().write_unaligned(value.to_le()),
+        // SAFETY: within the frame, and in one piece or in aligned words.
+        unsafe {
+            match size {
+                _ if !BY_PIECES || self.is_spread() => {
+                    let (index, shift, bits) =
+                        (offset / 8, 8 * (offset as u32 % 8), 8 * size as u32);
+                    let mask = u64::MAX >> (64 - bits);
+                    let word = self.read_word(index) & !(mask << shift);
+                    self.write_word(index, word | (value & mask) << shift);
+                    if shift + bits > 64 {
+                        let word = self.read_word(index + 1) & !(mask >> (64 - shift));
+                        self.write_word(index + 1, word | (value & mask) >> (64 - shift));
+                    }
                 }
+                1 => at.write(value as u8),
+                2 => at.cast::<u16>().write_unaligned((value as u16).to_le()),
+                4 => at.cast::<u32>().write_unaligned((value as u32).to_le()),
+                _ => at.cast::<u64>().write_unaligned(value.to_le()),
             }
         }
-        is_piece
+        true
     }
 
     /// Copies bytes out of the frame.
@@ -266,6 +280,44 @@ impl FrameBytes {
         for index in 0..PAGE_SIZE / 8 {
             // SAFETY: the caller's promise.
             unsafe { self.write_word(index, 0) };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_where_their_bytes_are() {
+        let mut words = [0u64; (PAGE_SIZE / 8) << SPREAD_SHIFT];
+        let first = words.as_mut_ptr().cast();
+        for frame in [FrameBytes::whole(first), FrameBytes::spread(first)] {
+            let mut expected: [u8; PAGE_SIZE] =
+                core::array::from_fn(|at| (at * 7 + at / 256) as u8);
+            // SAFETY: the words are those of a frame, and of others beside it.
+            unsafe { frame.write(0, &expected) };
+            for (at, size) in (0..PAGE_SIZE).flat_map(|at| [1, 2, 4, 8].map(|size| (at, size))) {
+                let is_inside = at + size as usize <= PAGE_SIZE;
+                let value = 0x0123_4567_89ab_cdef_u64.wrapping_mul(at as u64 + size);
+                // SAFETY: as above.
+                let (before, stored) =
+                    unsafe { (frame.load(at, size), frame.store(at, size, value)) };
+                assert_eq!(
+                    (before.is_some(), stored),
+                    (is_inside, is_inside),
+                    "{size} bytes at {at}"
+                );
+                if let Some(before) = before {
+                    let bytes = &mut expected[at..at + size as usize];
+                    assert_eq!(before.to_le_bytes()[..bytes.len()], *bytes, "{size} bytes at {at}");
+                    bytes.copy_from_slice(&value.to_le_bytes()[..bytes.len()]);
+                }
+            }
+            let mut found = [0; PAGE_SIZE];
+            // SAFETY: as above.
+            unsafe { frame.read(0, &mut found) };
+            assert!(found == expected);
         }
     }
 }

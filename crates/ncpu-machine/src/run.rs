@@ -521,49 +521,74 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                     end_block!();
                 }};
             }
-            macro_rules! load {
-                ($type:ty, $address:expr) => {{
+            // Numbers that follow each other.
+            macro_rules! loads {
+                ($type:ty, $count:literal, $address:expr) => {{
                     let address: u64 = $address;
                     const SIZE: u64 = size_of::<$type>() as u64;
-                    // SAFETY: the table is spread as asserted.
-                    let hit = unsafe { tlb::hit::<SPREAD, false, SIZE>(translations, address) };
-                    let value = if let Some(at) = hit {
-                        // SAFETY: the bytes are in one piece of a live frame.
-                        let value = unsafe { read::<$type, SPREAD>(at) };
-                        <$type>::from_le(value) as u64
+                    let place =
+                        // SAFETY: the table is spread as asserted.
+                        unsafe { tlb::place::<SPREAD, false, SIZE, $count>(translations, address) };
+                    let numbers: [u64; $count] = if let Some(place) = place {
+                        core::array::from_fn(|index| {
+                            // SAFETY: the bytes are in one piece of a live frame.
+                            let number = unsafe { read::<$type, SPREAD>(place.at(index)) };
+                            <$type>::from_le(number) as u64
+                        })
                     } else {
-                        let value = call!(mem.load_slow(address, SIZE));
+                        call!(mem.load_slow(address, SIZE, $count));
                         if let Some(fault) = mem.fault() {
                             fault!(fault);
                         }
-                        value
+                        core::array::from_fn(|index| mem.numbers[index])
                     };
                     if O::ACTIVE {
-                        observer.load(address, SIZE);
+                        for index in 0..$count {
+                            observer.load(address.wrapping_add(SIZE * index), SIZE);
+                        }
                     }
-                    value
+                    numbers
+                }};
+            }
+            macro_rules! load {
+                ($type:ty, $address:expr) => {
+                    loads!($type, 1, $address)[0]
+                };
+            }
+            // The same for storing: all or none of them.
+            macro_rules! stores {
+                ($type:ty, $address:expr, [$($number:expr),*]) => {{
+                    let address: u64 = $address;
+                    let numbers = [$($number),*];
+                    const SIZE: u64 = size_of::<$type>() as u64;
+                    const COUNT: usize = [$(stringify!($number)),*].len();
+                    let place =
+                        // SAFETY: the table is spread as asserted.
+                        unsafe { tlb::place::<SPREAD, true, SIZE, COUNT>(translations, address) };
+                    if let Some(place) = place {
+                        for index in 0..COUNT {
+                            let number = (numbers[index] as $type).to_le();
+                            // SAFETY: the bytes are in one piece of a frame of this machine alone.
+                            unsafe { write::<$type, SPREAD>(place.at(index), number) };
+                        }
+                    } else {
+                        mem.numbers[..COUNT].copy_from_slice(&numbers);
+                        call!(mem.store_slow(address, SIZE, COUNT));
+                        if let Some(fault) = mem.fault() {
+                            fault!(fault);
+                        }
+                    }
+                    if O::ACTIVE {
+                        for index in 0..COUNT {
+                            observer.store(address.wrapping_add(SIZE * index as u64), SIZE);
+                        }
+                    }
                 }};
             }
             macro_rules! store {
-                ($type:ty, $address:expr, $value:expr) => {{
-                    let address: u64 = $address;
-                    let value: u64 = $value;
-                    const SIZE: u64 = size_of::<$type>() as u64;
-                    // SAFETY: the table is spread as asserted.
-                    let hit = unsafe { tlb::hit::<SPREAD, true, SIZE>(translations, address) };
-                    if let Some(at) = hit {
-                        // SAFETY: the bytes are in one piece of a frame of this machine alone.
-                        unsafe { write::<$type, SPREAD>(at, (value as $type).to_le()) };
-                    } else {
-                        call!(mem.store_slow(address, SIZE, value));
-                        if let Some(fault) = mem.fault() {
-                            fault!(fault);
-                        }
-                    }
-                    if O::ACTIVE {
-                        observer.store(address, SIZE);
-                    }
-                }};
+                ($type:ty, $address:expr, $number:expr) => {
+                    stores!($type, $address, [$number])
+                };
             }
             macro_rules! displaced {
                 () => {
@@ -593,19 +618,6 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                     set!(u!(ra), alu.add(a!(), sign32(u!(imm) >> 32)))
                 };
             }
-            // Makes sure that a pair can be stored whole.
-            macro_rules! writable {
-                ($address:expr, $size:expr) => {
-                    // SAFETY: the table is spread as asserted.
-                    if !unsafe { tlb::may_write::<SPREAD>(translations, $address, $size) } {
-                        call!(mem.probe_slow($address, $size));
-                        if let Some(fault) = mem.fault() {
-                            fault!(fault);
-                        }
-                    }
-                };
-            }
-
             if O::ACTIVE {
                 if u!(at) & Uop::FUSED != 0 {
                     // Its two instructions follow one by one; the fused form does not count.
@@ -883,99 +895,61 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
                     write_back!();
                 }
                 Op::Ldp64Wb => {
-                    let address = moving!();
-                    let first = load!(u64, address);
-                    let second = load!(u64, address.wrapping_add(8));
+                    let [first, second] = loads!(u64, 2, moving!());
                     set!(u!(rd), first);
                     set!(u!(rc), second);
                     write_back!();
                 }
                 Op::Stp64Wb => {
-                    let address = moving!();
-                    writable!(address, 16);
-                    store!(u64, address, get!(u!(rd)));
-                    store!(u64, address.wrapping_add(8), get!(u!(rc)));
+                    stores!(u64, moving!(), [get!(u!(rd)), get!(u!(rc))]);
                     write_back!();
                 }
                 Op::Ldp64 => {
-                    let address = displaced!();
-                    let first = load!(u64, address);
-                    let second = load!(u64, address.wrapping_add(8));
+                    let [first, second] = loads!(u64, 2, displaced!());
                     set!(u!(rd), first);
                     set!(u!(rc), second);
                 }
                 Op::Ldp32 => {
-                    let address = displaced!();
-                    let first = load!(u32, address);
-                    let second = load!(u32, address.wrapping_add(4));
+                    let [first, second] = loads!(u32, 2, displaced!());
                     set!(u!(rd), first);
                     set!(u!(rc), second);
                 }
                 Op::LdpS32 => {
-                    let address = displaced!();
-                    let first = load!(u32, address);
-                    let second = load!(u32, address.wrapping_add(4));
+                    let [first, second] = loads!(u32, 2, displaced!());
                     set!(u!(rd), sign32(first));
                     set!(u!(rc), sign32(second));
                 }
-                Op::Stp64 => {
-                    let address = displaced!();
-                    writable!(address, 16);
-                    store!(u64, address, get!(u!(rd)));
-                    store!(u64, address.wrapping_add(8), get!(u!(rc)));
-                }
-                Op::Stp32 => {
-                    let address = displaced!();
-                    writable!(address, 8);
-                    store!(u32, address, get!(u!(rd)));
-                    store!(u32, address.wrapping_add(4), get!(u!(rc)));
-                }
+                Op::Stp64 => stores!(u64, displaced!(), [get!(u!(rd)), get!(u!(rc))]),
+                Op::Stp32 => stores!(u32, displaced!(), [get!(u!(rd)), get!(u!(rc))]),
                 Op::LdV8 => set_vector!(u!(rd), [load!(u8, displaced!()), 0]),
                 Op::LdV16 => set_vector!(u!(rd), [load!(u16, displaced!()), 0]),
                 Op::LdV32 => set_vector!(u!(rd), [load!(u32, displaced!()), 0]),
                 Op::LdV64 => set_vector!(u!(rd), [load!(u64, displaced!()), 0]),
-                Op::LdV128 => {
-                    let address = displaced!();
-                    let first = load!(u64, address);
-                    let second = load!(u64, address.wrapping_add(8));
-                    set_vector!(u!(rd), [first, second]);
-                }
+                Op::LdV128 => set_vector!(u!(rd), loads!(u64, 2, displaced!())),
                 Op::StV128 => {
-                    let address = displaced!();
-                    writable!(address, 16);
-                    store!(u64, address, get!(u!(rd)));
-                    store!(u64, address.wrapping_add(8), get!(u!(rd) + 1));
+                    stores!(u64, displaced!(), [get!(u!(rd)), get!(u!(rd) + 1)]);
                 }
                 Op::LdpV32 => {
-                    let address = displaced!();
-                    let first = load!(u32, address);
-                    let second = load!(u32, address.wrapping_add(4));
+                    let [first, second] = loads!(u32, 2, displaced!());
                     set_vector!(u!(rd), [first, 0]);
                     set_vector!(u!(rc), [second, 0]);
                 }
                 Op::LdpV64 => {
-                    let address = displaced!();
-                    let first = load!(u64, address);
-                    let second = load!(u64, address.wrapping_add(8));
+                    let [first, second] = loads!(u64, 2, displaced!());
                     set_vector!(u!(rd), [first, 0]);
                     set_vector!(u!(rc), [second, 0]);
                 }
                 Op::LdpV128 => {
-                    let address = displaced!();
-                    let a = load!(u64, address);
-                    let b = load!(u64, address.wrapping_add(8));
-                    let c = load!(u64, address.wrapping_add(16));
-                    let d = load!(u64, address.wrapping_add(24));
+                    let [a, b, c, d] = loads!(u64, 4, displaced!());
                     set_vector!(u!(rd), [a, b]);
                     set_vector!(u!(rc), [c, d]);
                 }
                 Op::StpV128 => {
-                    let address = displaced!();
-                    writable!(address, 32);
-                    store!(u64, address, get!(u!(rd)));
-                    store!(u64, address.wrapping_add(8), get!(u!(rd) + 1));
-                    store!(u64, address.wrapping_add(16), get!(u!(rc)));
-                    store!(u64, address.wrapping_add(24), get!(u!(rc) + 1));
+                    stores!(
+                        u64,
+                        displaced!(),
+                        [get!(u!(rd)), get!(u!(rd) + 1), get!(u!(rc)), get!(u!(rc) + 1)]
+                    );
                 }
                 Op::ClearExclusive => set!(slot::EXCLUSIVE_ADDR, u64::MAX),
                 Op::DropCode => {
@@ -1126,7 +1100,7 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
     }
 }
 
-/// Reads a number, which is aligned where tables are spread: see [`tlb::hit`].
+/// Reads a number, which is aligned where tables are spread: see [`tlb::place`].
 ///
 /// # Safety
 /// `at` must be valid for reading.

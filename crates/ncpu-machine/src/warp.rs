@@ -59,14 +59,14 @@ pub fn meet() {
     emulation::ask(emulation::Question::Meet, 0);
 }
 
-/// Whether this is the first lane of its warp.
+/// The number of this lane in its warp.
 #[inline(always)]
-pub fn is_first() -> bool {
+pub fn lane() -> u32 {
     #[cfg(target_arch = "nvptx64")]
     // SAFETY: reading this register has no conditions.
-    return (unsafe { core::arch::nvptx::_thread_idx_x() } as u32).is_multiple_of(32);
+    return unsafe { core::arch::nvptx::_thread_idx_x() } as u32 % 32;
     #[cfg(not(target_arch = "nvptx64"))]
-    emulation::ask(emulation::Question::Meet, 0).is_none_or(|said| said.lane == 0)
+    emulation::ask(emulation::Question::Meet, 0).map_or(0, |said| said.lane)
 }
 
 /// Whether there is one lane, for warps are not emulated.

@@ -30,7 +30,7 @@ use running::{Inputs, Running, outcome, room};
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Bytes of input that a wave has, unless a single case has more: they are copied during a round.
 const WAVE_BYTES: usize = 64 << 20;
@@ -39,6 +39,10 @@ const WAVE_BYTES: usize = 64 << 20;
 const WAVE_OWN: usize = 32;
 /// A wave is made when one lane in so many is free, so that few calls make many machines.
 const WAVE_PART: usize = 16;
+/// Machines that have stopped are looked at when one lane in so many has, or once the first of them has waited so
+/// long, so that few calls fetch what many have come to: some take a millisecond.
+const STOPPED_PART: usize = 32;
+const STOPPED_WAIT: Duration = Duration::from_millis(40);
 
 /// Runs machines on the lanes of a device.
 pub struct GpuBatch<D: Device> {
@@ -146,6 +150,8 @@ impl<D: Device> BatchEngine for GpuBatch<D> {
             inputs: Inputs::default(),
             next: None,
             started: 0,
+            stopped: Vec::new(),
+            stopped_since: None,
             deadlines: VecDeque::new(),
             pace: Pace::new(),
             summary: Summary::default(),
@@ -189,6 +195,9 @@ struct Work<'w, 'c, 's, D: Device> {
     next: Option<Wave>,
     /// Machines that were started so far.
     started: u64,
+    /// Lanes that have stopped and were not looked at since the first of them did, and when that was.
+    stopped: Vec<u32>,
+    stopped_since: Option<Instant>,
     /// When machines have had their time, in order: the lane, and the number of its machine.
     deadlines: VecDeque<(Instant, u32, u64)>,
     pace: Pace,
@@ -215,7 +224,7 @@ impl<D: Device> Work<'_, '_, '_, D> {
         loop {
             if self.is_stopped() {
                 self.summary.stopped = true;
-                return Ok(());
+                return self.look_at_stopped();
             }
             self.start()?;
             if self.count != 0 {
@@ -419,11 +428,28 @@ impl<D: Device> Work<'_, '_, '_, D> {
         let (round, spent) = self.engine.lanes.finish(&begun)?;
         collected?;
         self.pace.after(&round, &spent, self.count as u32);
-        if round.stopped == 0 {
+        if round.stopped != 0 {
+            self.stopped.extend(self.engine.lanes.stopped(&round)?);
+            self.stopped_since.get_or_insert_with(Instant::now);
+        }
+        let enough = (self.width as usize / STOPPED_PART).max(1).min(self.count);
+        let is_long = |since: Instant| since.elapsed() >= STOPPED_WAIT;
+        if self.stopped.len() >= enough || self.stopped_since.is_some_and(is_long) {
+            self.look_at_stopped()?;
+        }
+        Ok(())
+    }
+
+    /// Takes the output of lanes that have stopped. Some of them go on, the machines of others have come to their
+    /// end.
+    fn look_at_stopped(&mut self) -> Result<(), BatchError> {
+        let mut stopped = std::mem::take(&mut self.stopped);
+        self.stopped_since = None;
+        if stopped.is_empty() {
             return Ok(());
         }
+        stopped.sort_unstable();
         let lanes = &mut self.engine.lanes;
-        let stopped = lanes.stopped(&round)?;
         let records = lanes.records(&stopped)?;
         let lengths = stopped.iter().zip(&records);
         let lengths: Vec<_> = lengths.map(|(&lane, record)| (lane, record.output_length)).collect();
@@ -454,6 +480,9 @@ impl<D: Device> Work<'_, '_, '_, D> {
     /// Has machines stop that have had their time.
     fn cut_late(&mut self) -> Result<(), BatchError> {
         let now = Instant::now();
+        if self.deadlines.front().is_some_and(|&(deadline, ..)| deadline <= now) {
+            self.look_at_stopped()?;
+        }
         let mut late = Vec::new();
         while let Some(&(deadline, lane, number)) = self.deadlines.front() {
             let running = self.running[lane as usize].as_mut();

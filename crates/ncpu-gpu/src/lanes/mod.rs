@@ -65,6 +65,8 @@ pub struct Lanes<D: Device> {
     apart: u32,
     /// Whether lanes go ways of their own, from 0, when they have not for long, to [`rounds::LONG`].
     rounds_apart: u32,
+    /// Whether warps execute lanes in the order of their memory.
+    is_in_order: bool,
     dirty: bool,
 }
 
@@ -109,6 +111,7 @@ impl<D: Device> Lanes<D> {
             exact: false,
             apart: 0,
             rounds_apart: 0,
+            is_in_order: true,
             dirty: true,
             device,
         };
@@ -179,6 +182,7 @@ impl<D: Device> Lanes<D> {
             gathered: pointer(this.alloc(room(GATHER, PAGE_SIZE))?),
             movers: movers(plan),
             moved: pointer(this.alloc(movers_bytes(plan))?),
+            moving: [0; 2],
         };
         this.record = record;
         // Caches are invalid until they are flushed.

@@ -38,13 +38,19 @@ pub(super) fn width(lanes: u32, processors: u32) -> u32 {
     lanes.div_ceil(BUSY * processors).next_power_of_two().min(WARP)
 }
 
-/// The part of all lanes that may be in warps whose lanes are at different places before they are grouped anew.
+/// The part of the lanes with a machine that may be in warps whose lanes are at different places before they are grouped anew.
 const APART: u32 = 8;
+
+/// The part of all lanes that may be without a machine and stay where they are.
+const IDLE: u32 = 16;
 
 /// Rounds in which lanes do the same before frames are laid out for that, and what a round counts in which they
 /// go ways of their own. (To lay them out takes as long as some rounds.)
 pub(super) const LONG: u32 = 16;
 const PARTING: u32 = 4;
+
+/// Blocks of frames that are laid out at a time, so that a launch takes some milliseconds.
+const MOVED: u32 = 1 << 14;
 
 /// Warps of a multiprocessor that serve at a time, for the registers that serving takes.
 const SERVING: u32 = 8;
@@ -77,10 +83,8 @@ impl<D: Device> Lanes<D> {
             (self.record.slice, self.record.width) = (slice, width);
             self.send()?;
         }
-        let at = self.record.round.addr() as u64;
-        self.device.fill(at, 0, size_of::<Round>() as u64)?;
         let start = self.device.mark()?;
-        let are_apart = self.apart > self.lanes / APART;
+        let are_apart = self.apart > alive / APART;
         // In that order, lanes that execute nothing come last in their region.
         if is_spread_anew || are_apart {
             self.group()?;
@@ -90,10 +94,16 @@ impl<D: Device> Lanes<D> {
             false => self.rounds_apart.saturating_sub(1),
         };
         match (self.rounds_apart, self.record.block_layout) {
-            (LONG, BlockLayout::Spread) => self.lay_out(BlockLayout::Pieces)?,
-            (0, BlockLayout::Pieces) => self.lay_out(BlockLayout::Spread)?,
+            (LONG, BlockLayout::Spread) => self.lay_out(BlockLayout::Pieces, MOVED)?,
+            (0, BlockLayout::Pieces) => self.lay_out(BlockLayout::Spread, MOVED)?,
+            // Spread frames are best in the order of memory, unless lanes without a machine are to come last.
+            (0, BlockLayout::Spread) if self.lanes - alive <= self.lanes / IDLE => {
+                self.put_in_order()?
+            }
             _ => {}
         }
+        let at = self.record.round.addr() as u64;
+        self.device.fill(at, 0, size_of::<Round>() as u64)?;
         self.execute()?;
         let executed = self.device.mark()?;
         let servers = self.lanes.min(SERVING * self.device.processors());
@@ -142,32 +152,55 @@ impl<D: Device> Lanes<D> {
     ///
     /// # Errors
     /// When a call of the driver fails.
-    pub fn group(&self) -> Result<()> {
+    pub fn group(&mut self) -> Result<()> {
+        self.is_in_order = false;
         let places = self.record.places.addr() as u64;
         self.device.fill(places, 0, places_bytes(self.lanes))?;
         self.launch("ncpu_count", self.lanes)?;
         self.launch("ncpu_arrange", self.lanes)
     }
 
-    /// Lays the frames of all lanes out: in pieces where lanes go ways of their own, else spread, and then in the
-    /// order of their memory. This has no part in any result.
+    /// Lays the frames of all lanes out, about so many blocks in a launch: in pieces where lanes go ways of their
+    /// own, else spread, and then in the order of their memory. This has no part in any result.
     ///
     /// # Errors
     /// When a call of the driver fails.
     ///
     /// # Panics
     /// When blocks are single frames.
-    pub fn lay_out(&mut self, layout: BlockLayout) -> Result<()> {
+    pub fn lay_out(&mut self, layout: BlockLayout, blocks: u32) -> Result<()> {
         assert!(self.record.movers != 0, "blocks are single frames");
         if self.record.block_layout == layout {
             return Ok(());
         }
         self.record.block_layout = layout;
-        self.send()?;
         if layout == BlockLayout::Spread {
-            self.device.upload(self.record.order.addr() as u64, &in_order(self.lanes))?;
+            self.put_in_order()?;
         }
-        self.launch("ncpu_lay_out", self.record.movers * WARP)
+        let numbers = (blocks / self.lanes.div_ceil(WARP)).max(1);
+        let (at, mut round) = (self.record.round.addr() as u64, Round::default());
+        let mut end = 1;
+        loop {
+            let first = end;
+            end = self.record.frame_limit.min(first + numbers);
+            self.record.moving = [first, end];
+            self.send()?;
+            self.device.fill(at, 0, size_of::<Round>() as u64)?;
+            self.launch("ncpu_lay_out", self.record.movers * WARP)?;
+            self.device.download(at, round.bytes_mut())?;
+            if round.moving == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Has warps execute lanes in the order of their memory.
+    fn put_in_order(&mut self) -> Result<()> {
+        if !self.is_in_order {
+            self.device.upload(self.record.order.addr() as u64, &in_order(self.lanes))?;
+            self.is_in_order = true;
+        }
+        Ok(())
     }
 
     /// All lanes, as warps execute them.

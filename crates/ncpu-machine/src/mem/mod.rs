@@ -60,6 +60,8 @@ pub struct Mem<'m> {
     pub(crate) tlb: Tlb<'m>,
     pub(crate) code: CodeCache<'m>,
     fault: Option<Fault>,
+    /// What is loaded or stored out of line.
+    pub(crate) numbers: [u64; 4],
     /// The virtual counter when the interpreter began.
     pub(crate) counter: u64,
     is_executed_together: bool,
@@ -88,8 +90,17 @@ impl<'m> Mem<'m> {
         tlb: Tlb<'m>,
         code: CodeCache<'m>,
     ) -> Self {
-        let is_executed_together = false;
-        Mem { pool, allocator, pages, tlb, code, fault: None, counter: 0, is_executed_together }
+        Mem {
+            pool,
+            allocator,
+            pages,
+            tlb,
+            code,
+            fault: None,
+            numbers: [0; 4],
+            counter: 0,
+            is_executed_together: false,
+        }
     }
 
     /// Says that all threads of a GPU's warp execute the machine, each the same. They have to meet between
@@ -325,7 +336,8 @@ impl<'m> Mem<'m> {
     #[inline(never)]
     fn refill_together(&mut self, address: u64, access: Access) -> Result<FrameBytes, Fault> {
         warp::meet();
-        let done = if warp::is_first() { self.refill(address, access).map(|_| ()) } else { Ok(()) };
+        let done =
+            if warp::lane() == 0 { self.refill(address, access).map(|_| ()) } else { Ok(()) };
         warp::meet();
         let done = warp::word_of(0, done.map_or_else(|fault| 1 + fault.kind as u32, |()| 0));
         if let Some(kind) = FaultKind::ALL.into_iter().find(|&kind| 1 + kind as u32 == done) {
@@ -402,30 +414,33 @@ impl<'m> Mem<'m> {
         Ok(u64::from_le_bytes(bytes))
     }
 
-    /// [`Mem::load`] where the TLB has no entry, or the bytes are not in one piece. The fault, if there
-    /// is one, is left for [`Mem::fault`]: a result in memory would cost the interpreter more.
+    /// [`Mem::load`] of so many numbers that follow each other into [`Mem::numbers`], where the TLB has no entry,
+    /// or they are not in one piece. The fault, if there is one, is left for [`Mem::fault`]: a result in memory
+    /// would cost the interpreter more.
     #[cold]
     #[inline(never)]
-    pub(crate) fn load_slow(&mut self, address: u64, size: u64) -> u64 {
-        let result = self.load(address, size);
-        let value = result.unwrap_or(0);
-        self.note(result.map(|_| ()));
-        value
+    pub(crate) fn load_slow(&mut self, address: u64, size: u64, count: usize) {
+        self.fault = None;
+        for index in 0..count {
+            match self.load(address.wrapping_add(size * index as u64), size) {
+                Ok(number) => self.numbers[index] = number,
+                Err(fault) => return self.fault = Some(fault),
+            }
+        }
     }
 
-    /// [`Mem::store`] likewise.
+    /// [`Mem::store`] likewise, of all or none of them.
     #[cold]
     #[inline(never)]
-    pub(crate) fn store_slow(&mut self, address: u64, size: u64, value: u64) {
-        let result = self.store(address, size, value);
-        self.note(result);
-    }
-
-    /// [`Mem::probe`] for writing, likewise.
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn probe_slow(&mut self, address: u64, size: u64) {
-        let result = self.probe(address, size, Access::Write);
+    pub(crate) fn store_slow(&mut self, address: u64, size: u64, count: usize) {
+        let mut result = Ok(());
+        if count > 1 {
+            result = self.probe(address, size * count as u64, Access::Write);
+        }
+        for index in 0..count {
+            let address = address.wrapping_add(size * index as u64);
+            result = result.and_then(|()| self.store(address, size, self.numbers[index]));
+        }
         self.note(result);
     }
 

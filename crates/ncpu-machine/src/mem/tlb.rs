@@ -110,46 +110,60 @@ impl<'m> Tlb<'m> {
     }
 }
 
-/// Where `SIZE` bytes (a power of two, at most 8) at `address` are, if the TLB whose words start at
-/// `first` says so and they are in one piece: within the page, and aligned where frames are spread.
+/// Where numbers of `SIZE` bytes are that follow each other.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<const SPREAD: bool, const SIZE: u64> {
+    /// What a [`Tlb`] has for their page.
+    bytes: u64,
+    address: u64,
+}
+
+impl<const SPREAD: bool, const SIZE: u64> Place<SPREAD, SIZE> {
+    /// Where number `index` is.
+    #[inline(always)]
+    pub(crate) fn at(self, index: usize) -> *mut u8 {
+        let distance = SIZE as usize * index;
+        if !SPREAD {
+            let first = self.bytes.wrapping_add(self.address) as usize;
+            return core::ptr::with_exposed_provenance_mut(first.wrapping_add(distance));
+        }
+        let frame = FrameBytes::from_bits(self.bytes);
+        let offset = (self.address & PAGE_MASK) as usize;
+        if SIZE == 8 {
+            frame.at(offset).wrapping_add(frame.at(distance).addr() - frame.at(0).addr())
+        } else {
+            frame.at(offset + distance)
+        }
+    }
+}
+
+/// Where `COUNT` numbers of `SIZE` bytes (a power of two, at most 8) from `address` on are, if the TLB whose words
+/// start at `first` says so and they are within the page, each in one piece: aligned where frames are spread.
 ///
 /// # Safety
 /// `first` must be that of a [`Tlb`] that is spread as `SPREAD` says.
 #[inline(always)]
-pub(crate) unsafe fn hit<const SPREAD: bool, const WRITES: bool, const SIZE: u64>(
+pub(crate) unsafe fn place<
+    const SPREAD: bool,
+    const WRITES: bool,
+    const SIZE: u64,
+    const COUNT: usize,
+>(
     first: *const u64,
     address: u64,
-) -> Option<*mut u8> {
+) -> Option<Place<SPREAD, SIZE>> {
+    const { assert!(SIZE.is_power_of_two() && SIZE <= 8) };
     let index = (address >> PAGE_SHIFT) as usize & (entries(SPREAD) - 1);
     // SAFETY: the index is below the number of entries.
     let (tag, bytes) =
         unsafe { pair::<SPREAD>(first, 2 * index + if WRITES { WRITE } else { READ }) };
-    if SPREAD {
-        let frame = FrameBytes::from_bits(bytes);
+    let difference = address ^ tag;
+    let is_hit = if SPREAD && COUNT == 1 {
         // Aligned addresses of the page differ from the tag in these bits only.
-        const { assert!(SIZE.is_power_of_two() && SIZE <= 8) };
-        let is_hit = (address ^ tag) & !(PAGE_MASK - (SIZE - 1)) == 0;
-        return is_hit.then(|| frame.at(address as usize & PAGE_MASK as usize));
-    }
-    if (address ^ tag) > PAGE_SIZE as u64 - SIZE {
-        return None;
-    }
-    Some(core::ptr::with_exposed_provenance_mut::<u8>(bytes.wrapping_add(address) as usize))
-}
-
-/// Whether the TLB whose words start at `first` lets `size` bytes at `address`, all in one page, be
-/// written.
-///
-/// # Safety
-/// As for [`hit`].
-#[inline(always)]
-pub(crate) unsafe fn may_write<const SPREAD: bool>(
-    first: *const u64,
-    address: u64,
-    size: u64,
-) -> bool {
-    let index = (address >> PAGE_SHIFT) as usize & (entries(SPREAD) - 1);
-    // SAFETY: the index is below the number of entries.
-    let (tag, _) = unsafe { pair::<SPREAD>(first, 2 * index + WRITE) };
-    (address ^ tag) <= PAGE_SIZE as u64 - size
+        difference & !(PAGE_MASK - (SIZE - 1)) == 0
+    } else {
+        difference <= PAGE_SIZE as u64 - SIZE * COUNT as u64
+            && (!SPREAD || difference.is_multiple_of(SIZE))
+    };
+    is_hit.then_some(Place { bytes, address })
 }
