@@ -50,8 +50,8 @@ struct Aim {
 /// A speed that the card keeps up shows where it has some seconds of work, beside which opening it weighs
 /// little.
 const SIZES: &[Size] = &[
-    size(1, (200, 8e6), (200, 200, 8e6)),
-    size(16_384, (150, 100e9), (100, 30, 100e9)),
+    size(1, (400, 8e6), (400, 400, 8e6)),
+    size(16_384, (400, 100e9), (100, 30, 100e9)),
     size(131_072, (500, 400e9), (200, 30, 120e9)),
 ];
 const SMALL: &[Size] = &[size(1, (4, 8e6), (4, 4, 8e6)), size(12, (4, 8e6), (4, 4, 8e6))];
