@@ -12,6 +12,8 @@ use std::mem::offset_of;
 
 /// Lanes whose output is fetched at a time.
 const OUTPUTS: usize = 1024;
+/// Machines whose state hashes a launch computes: some milliseconds' work where they are small.
+const HASHES: usize = 4096;
 
 impl<D: Device> Lanes<D> {
     /// The lanes that stopped in the last round, in order.
@@ -146,8 +148,11 @@ impl<D: Device> Lanes<D> {
     /// # Errors
     /// When a call of the driver fails.
     pub fn hash(&mut self, lanes: &[u32]) -> Result<()> {
-        self.choose(lanes)?;
-        self.launch("ncpu_hash", lanes.len() as u32 * WARP)
+        for lanes in lanes.chunks(HASHES) {
+            self.choose(lanes)?;
+            self.launch("ncpu_hash", lanes.len() as u32 * WARP)?;
+        }
+        Ok(())
     }
 
     /// The state hashes of lanes.
