@@ -32,7 +32,7 @@ impl Pace {
         self.slice
     }
 
-    /// Takes a round into account, with so many lanes that had a machine.
+    /// Takes a round into account, in which so many lanes had a machine that had not stopped.
     pub(crate) fn after(&mut self, round: &Round, spent: &Spent, running: u32) {
         let do_many_wait = round.waiting != 0 && round.waiting >= running / MANY;
         // Lanes that wait do not gain from a slice that is much shorter than what serving them takes,
@@ -40,10 +40,11 @@ impl Pace {
         let most = if do_many_wait { spent.serving.clamp(SHORT, LONG) } else { LONG };
         self.slice = if spent.executing > most {
             self.slice / 2
-        } else if spent.executing < most / 2 && round.waiting < running {
+        } else if spent.executing < most / 2 && round.waiting < running && round.lifting == 0 {
             self.slice * 2
         } else {
-            // It took as long as it should, or no lane would have gone further with more.
+            // It took as long as it should, or no lane would have gone further with more, or some would have with
+            // their code.
             self.slice
         };
         self.slice = self.slice.clamp(*SLICES.start(), *SLICES.end());

@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 const THREADS: u32 = 1 << 18;
 /// Shortest and longest that a launch should take: less is lost in starting it, and the display, Ctrl-C and
 /// other users of the card wait for more.
-const SHORT: Duration = Duration::from_millis(12);
-const LONG: Duration = Duration::from_millis(40);
+const SHORT: Duration = Duration::from_millis(2);
+const LONG: Duration = Duration::from_millis(5);
 /// Most first operands of a launch, of which each has at most 2^16 pairs.
 const MOST_FIRSTS: u32 = 1 << 10;
 

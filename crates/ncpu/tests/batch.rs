@@ -5,6 +5,7 @@ mod support;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::thread::sleep;
@@ -316,6 +317,31 @@ fn an_interrupt_keeps_results() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
     let rows = rows(&fs::read(&out).unwrap());
     assert!(!rows.is_empty() && rows.values().all(|row| row["instructions"] == 10_000));
+}
+
+#[test]
+fn rows_come_while_input_is_waited_for() {
+    for engine in ["cpu", "gpu-emulated"] {
+        let folder = Folder::new();
+        let (out, program) = (folder.path("out.jsonl"), folder.program("cat", CAT));
+        let mut command = ncpu();
+        command.args(["batch", "--engine", engine, "--lanes", "3", "--jsonl", "-", "--out"]);
+        command.arg(&out).arg(&program).stdin(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let mut input = child.stdin.take().unwrap();
+        let start = Instant::now();
+        for count in 1..=2 {
+            input.write_all(b"{\"stdin\": \"x\"}\n").unwrap();
+            while fs::read(&out).map_or(0, |rows| rows.split(|&byte| byte == b'\n').count() - 1)
+                < count
+            {
+                assert!(start.elapsed() < Duration::from_secs(60), "{engine}: no row {count}");
+                sleep(Duration::from_millis(10));
+            }
+        }
+        drop(input);
+        assert_eq!(child.wait().unwrap().code(), Some(0), "{engine}");
+    }
 }
 
 #[test]

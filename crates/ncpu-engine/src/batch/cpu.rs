@@ -1,7 +1,7 @@
 //! Batches on this computer's processor: a machine a thread.
 
 use super::{
-    Arithmetic, BatchEngine, BatchError, Case, CaseStreams, Finished, Outcome, Rules, Sink,
+    Arithmetic, BatchEngine, BatchError, Case, CaseStreams, Cases, Finished, Outcome, Rules, Sink,
     Summary, Template, guarded,
 };
 use crate::drive::{self, drive};
@@ -12,12 +12,17 @@ use ncpu_alu::NativeAlu;
 use ncpu_neural_alu::Tallies;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Mutex, PoisonError};
+use std::task::Poll;
 use std::thread;
+use std::time::Duration;
 
 /// Cases taken for each lane: the one it runs and the one it runs next.
 const TAKEN: usize = 2;
+/// How often a wait for a case looks whether the batch is to stop, and one for a machine's end whether a case has
+/// come.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Runs machines on threads of this process.
 pub struct CpuBatch<A = NativeAlu> {
@@ -56,7 +61,7 @@ impl<A: Arithmetic> BatchEngine for CpuBatch<A> {
 
     fn run(
         &mut self,
-        cases: &mut dyn Iterator<Item = Case>,
+        cases: &mut dyn Cases,
         stop: &AtomicBool,
         sink: &mut Sink<'_>,
     ) -> Result<Summary, BatchError> {
@@ -85,21 +90,31 @@ impl<A: Arithmetic> BatchEngine for CpuBatch<A> {
                 thread::Builder::new().spawn_scoped(scope, lane).map_err(BatchError::Thread)?;
             }
             drop(end);
-            let mut cases = cases.fuse();
             let mut summary = Summary::default();
-            let (mut waiting, mut result) = (0, Ok(()));
+            let (mut waiting, mut is_over, mut result) = (0, false, Ok(()));
             loop {
-                while waiting < TAKEN * self.lanes.get() && !is_stopped() {
-                    let Some(case) = cases.next() else { break };
-                    if give.send(case).is_err() {
-                        break;
+                while waiting < TAKEN * self.lanes.get() && !is_over && !is_stopped() {
+                    let patience = if waiting == 0 { LOOK } else { Duration::ZERO };
+                    match cases.next_case(patience) {
+                        Poll::Ready(Some(case)) => match give.send(case) {
+                            Ok(()) => waiting += 1,
+                            Err(_) => is_over = true,
+                        },
+                        Poll::Ready(None) => is_over = true,
+                        Poll::Pending => break,
                     }
-                    waiting += 1;
                 }
                 if waiting == 0 {
-                    break;
+                    if is_over || is_stopped() {
+                        break;
+                    }
+                    continue;
                 }
-                let Ok(end) = ends.recv() else { break };
+                let end = match ends.recv_timeout(LOOK) {
+                    Ok(end) => end,
+                    Err(RecvTimeoutError::Timeout) => continue,
+                    Err(RecvTimeoutError::Disconnected) => break,
+                };
                 waiting -= 1;
                 let Some(finished) = end else {
                     summary.stopped = true;

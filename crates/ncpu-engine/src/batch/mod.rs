@@ -36,6 +36,7 @@ use serde::Serialize;
 use std::error::Error;
 use std::io;
 use std::sync::atomic::AtomicBool;
+use std::task::Poll;
 use std::time::Duration;
 
 /// Small tables, for machines of which there are many: room for a shell with its pipelines, or an
@@ -285,6 +286,20 @@ pub struct DeviceFigures {
     pub host_stops: u64,
 }
 
+/// Where an engine takes cases from.
+pub trait Cases {
+    /// The next case, or `Ready(None)` after the last one, when it is not asked for another. `Pending` if none has
+    /// come in so long.
+    fn next_case(&mut self, patience: Duration) -> Poll<Option<Case>>;
+}
+
+/// An iterator is waited for, however long it takes.
+impl<I: Iterator<Item = Case>> Cases for I {
+    fn next_case(&mut self, _: Duration) -> Poll<Option<Case>> {
+        Poll::Ready(self.next())
+    }
+}
+
 /// Takes each end of a machine.
 pub type Sink<'s> = dyn FnMut(Finished) -> io::Result<()> + 's;
 
@@ -314,7 +329,7 @@ pub trait BatchEngine {
     /// When lanes cannot be made, or the sink fails, whose error is passed on.
     fn run(
         &mut self,
-        cases: &mut dyn Iterator<Item = Case>,
+        cases: &mut dyn Cases,
         stop: &AtomicBool,
         sink: &mut Sink<'_>,
     ) -> Result<Summary, BatchError>;

@@ -3,8 +3,8 @@
 //! Cases wait until lanes are free, then as many lanes as there are get their machines and inputs in a
 //! few calls (a *wave*). All lanes go on in rounds, during which the inputs
 //! of the next wave are copied. Those that have stopped have come to their end, whose
-//! output and hash are fetched together, or have filled their room for output and go on in the next
-//! round. Nothing else needs the host: the whole input is on the device from the start.
+//! output and hash are fetched together, or have filled their room for output and go on once it is
+//! taken. Nothing else needs the host: the whole input is on the device from the start.
 //!
 //! - [`plan`]     how many lanes there are, and how much memory
 //! - [`running`]  what the host knows of a machine on a lane
@@ -18,8 +18,8 @@ use crate::memory::Plan;
 use crate::pace::Pace;
 use ncpu_cuda::{CudaError, Device};
 use ncpu_engine::batch::{
-    BatchEngine, BatchError, Case, CaseError, DeviceFigures, Finished, Rules, SLICE, Sink, Summary,
-    Template, guarded,
+    BatchEngine, BatchError, Case, CaseError, Cases, DeviceFigures, Finished, Rules, SLICE, Sink,
+    Summary, Template, guarded,
 };
 use ncpu_gpu_kernel::batch::{WARP, stop};
 use ncpu_gpu_kernel::packed::PackedNetworks;
@@ -30,6 +30,7 @@ use running::{Inputs, Running, outcome, room};
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 /// Bytes of input that a wave has, unless a single case has more: they are copied during a round.
@@ -39,6 +40,10 @@ const WAVE_BYTES: usize = 64 << 20;
 const WAVE_OWN: usize = 32;
 /// A wave is made when one lane in so many is free, so that few calls make many machines.
 const WAVE_PART: usize = 16;
+/// So long a wave waits for its cases when no machine runs. One that runs waits for none.
+const FIRST: Duration = Duration::from_millis(100);
+/// How often a wait for a case looks whether the batch is to stop.
+const LOOK: Duration = Duration::from_millis(50);
 /// Machines that have stopped are looked at when one lane in so many has, or once the first of them has waited so
 /// long, so that few calls fetch what many have come to: some take a millisecond.
 const STOPPED_PART: usize = 32;
@@ -128,7 +133,7 @@ impl<D: Device> BatchEngine for GpuBatch<D> {
 
     fn run(
         &mut self,
-        cases: &mut dyn Iterator<Item = Case>,
+        cases: &mut dyn Cases,
         stop: &AtomicBool,
         sink: &mut Sink<'_>,
     ) -> Result<Summary, BatchError> {
@@ -137,7 +142,8 @@ impl<D: Device> BatchEngine for GpuBatch<D> {
         }
         let width = self.lanes.count();
         let mut work = Work {
-            cases: cases.fuse(),
+            cases,
+            is_over: false,
             sink,
             stop,
             waiting: VecDeque::new(),
@@ -145,6 +151,7 @@ impl<D: Device> BatchEngine for GpuBatch<D> {
             free: (0..width).rev().collect(),
             count: 0,
             own: 0,
+            is_staged_full: false,
             width,
             again: Vec::new(),
             inputs: Inputs::default(),
@@ -152,6 +159,7 @@ impl<D: Device> BatchEngine for GpuBatch<D> {
             started: 0,
             stopped: Vec::new(),
             stopped_since: None,
+            is_output_waited_for: false,
             deadlines: VecDeque::new(),
             pace: Pace::new(),
             summary: Summary::default(),
@@ -173,7 +181,9 @@ impl From<GpuError> for BatchError {
 /// One batch on its way.
 struct Work<'w, 'c, 's, D: Device> {
     engine: &'w mut GpuBatch<D>,
-    cases: std::iter::Fuse<&'w mut (dyn Iterator<Item = Case> + 'c)>,
+    cases: &'w mut (dyn Cases + 'c),
+    /// Whether the last case was taken.
+    is_over: bool,
     sink: &'w mut Sink<'s>,
     stop: &'w AtomicBool,
     /// Cases that were taken and wait for a lane.
@@ -186,6 +196,8 @@ struct Work<'w, 'c, 's, D: Device> {
     count: usize,
     /// Those of them that were made on the host.
     own: usize,
+    /// Whether there is no room for what is another's own before all of those have ended.
+    is_staged_full: bool,
     /// Lanes that are used, from 0 on.
     width: u32,
     /// Cases whose machines were refused memory that others had.
@@ -198,6 +210,8 @@ struct Work<'w, 'c, 's, D: Device> {
     /// Lanes that have stopped and were not looked at since the first of them did, and when that was.
     stopped: Vec<u32>,
     stopped_since: Option<Instant>,
+    /// Whether some of those that were looked at last have more to print.
+    is_output_waited_for: bool,
     /// When machines have had their time, in order: the lane, and the number of its machine.
     deadlines: VecDeque<(Instant, u32, u64)>,
     pace: Pace,
@@ -232,10 +246,11 @@ impl<D: Device> Work<'_, '_, '_, D> {
             } else if !self.again.is_empty() {
                 self.narrow()?;
             } else if self.waiting.is_empty() {
-                match self.cases.next() {
-                    Some(case) => self.waiting.push_back(case),
-                    None => break,
+                if self.is_over {
+                    break;
                 }
+                let case = self.next_case(Instant::now() + LOOK);
+                self.waiting.extend(case);
             }
         }
         self.summary.stopped = self.is_stopped();
@@ -244,6 +259,20 @@ impl<D: Device> Work<'_, '_, '_, D> {
 
     fn is_stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
+    }
+
+    /// The next case, if there is one or one comes by then.
+    fn next_case(&mut self, until: Instant) -> Option<Case> {
+        if self.is_over || !self.waiting.is_empty() {
+            return self.waiting.pop_front();
+        }
+        match self.cases.next_case(until.saturating_duration_since(Instant::now())) {
+            Poll::Ready(case) => {
+                self.is_over = case.is_none();
+                case
+            }
+            Poll::Pending => None,
+        }
     }
 
     fn hand_over(&mut self, finished: Finished) -> Result<(), BatchError> {
@@ -271,9 +300,10 @@ impl<D: Device> Work<'_, '_, '_, D> {
         self.free.sort_unstable_by(|a, b| b.cmp(a));
         let mut wave = Vec::new();
         let (mut bytes, mut own) = (0, 0);
+        let until = Instant::now() + if self.count == 0 { FIRST } else { Duration::ZERO };
         while bytes < WAVE_BYTES && own < WAVE_OWN && !self.is_stopped() {
             let Some(&lane) = self.free.last() else { break };
-            let Some(case) = self.waiting.pop_front().or_else(|| self.cases.next()) else { break };
+            let Some(case) = self.next_case(until) else { break };
             let mut image = None;
             if !is_mere_fork(&case) {
                 image = match self.prepare(&case, !wave.is_empty())? {
@@ -307,9 +337,9 @@ impl<D: Device> Work<'_, '_, '_, D> {
         if self.next.is_some() || !self.again.is_empty() || !self.is_worth_it() {
             return Ok(());
         }
-        let (mut cases, mut bytes) = (Vec::new(), 0);
+        let (mut cases, mut bytes, now) = (Vec::new(), 0, Instant::now());
         while bytes < WAVE_BYTES && cases.len() < self.free.len() && !self.is_stopped() {
-            let Some(case) = self.waiting.pop_front().or_else(|| self.cases.next()) else { break };
+            let Some(case) = self.next_case(now) else { break };
             if !is_mere_fork(&case) {
                 self.waiting.push_front(case);
                 break;
@@ -342,6 +372,10 @@ impl<D: Device> Work<'_, '_, '_, D> {
         let engine = &mut *self.engine;
         if self.own == 0 && !is_wave_begun {
             engine.lanes.unstage()?;
+            self.is_staged_full = false;
+        }
+        if self.is_staged_full {
+            return Ok(Prepared::Later);
         }
         let template = &mut engine.template;
         let made = guarded(|| template.prepare(case)).map_err(CaseFailure::Panic);
@@ -351,7 +385,10 @@ impl<D: Device> Work<'_, '_, '_, D> {
         };
         Ok(match engine.lanes.stage(&mut machine)? {
             Some(image) => Prepared::Image(image),
-            None if self.own != 0 => Prepared::Later,
+            None if self.own != 0 => {
+                self.is_staged_full = true;
+                Prepared::Later
+            }
             None => Prepared::Never(GpuError::NoRoom.to_string()),
         })
     }
@@ -423,17 +460,21 @@ impl<D: Device> Work<'_, '_, '_, D> {
 
     fn round(&mut self) -> Result<(), BatchError> {
         self.cut_late()?;
+        if self.count == 0 {
+            return Ok(());
+        }
         let begun = self.engine.lanes.begin(self.pace.slice(), self.count as u32)?;
         let collected = self.collect();
         let (round, spent) = self.engine.lanes.finish(&begun)?;
         collected?;
-        self.pace.after(&round, &spent, self.count as u32);
+        self.pace.after(&round, &spent, self.count.saturating_sub(self.stopped.len()) as u32);
         if round.stopped != 0 {
             self.stopped.extend(self.engine.lanes.stopped(&round)?);
             self.stopped_since.get_or_insert_with(Instant::now);
         }
         let enough = (self.width as usize / STOPPED_PART).max(1).min(self.count);
-        let is_long = |since: Instant| since.elapsed() >= STOPPED_WAIT;
+        let wait = if self.is_output_waited_for { Duration::ZERO } else { STOPPED_WAIT };
+        let is_long = |since: Instant| since.elapsed() >= wait;
         if self.stopped.len() >= enough || self.stopped_since.is_some_and(is_long) {
             self.look_at_stopped()?;
         }
@@ -470,6 +511,7 @@ impl<D: Device> Work<'_, '_, '_, D> {
                 ends.push((lane, record));
             }
         }
+        self.is_output_waited_for = !full.is_empty();
         if !full.is_empty() {
             self.engine.host_stops += full.len() as u64;
             lanes.resume_all(&full)?;

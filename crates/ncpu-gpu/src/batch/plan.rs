@@ -34,21 +34,33 @@ pub fn plan_batch(
     free: u64,
 ) -> Result<Plan> {
     let usable = free - free / SPARE;
-    let pages = u64::from(template.layout().limits().pages);
-    let most_staged = (usable / STAGED_PART / PAGE_SIZE as u64).clamp(pages, 1 << 24) as u32;
-    let with = |lanes: u32| Plan {
-        lanes,
-        spread: lanes > 1,
-        frames: 0,
-        staged: lanes.saturating_mul(STAGED).clamp(pages as u32, most_staged),
-        output: 0,
-    };
-    let lanes = lanes.unwrap_or_else(|| {
+    let count = lanes.unwrap_or_else(|| {
+        let pages = u64::from(template.layout().limits().pages);
         let wanted = cases.unwrap_or(u64::MAX).clamp(1, MOST_LANES) as u32;
-        let fit = most_lanes(template, &with(wanted), pages.min(USUAL_FRAMES), usable);
+        let plan = bare_plan(template, wanted, usable);
+        let fit = most_lanes(template, &plan, pages.min(USUAL_FRAMES), usable);
         wanted.min(fit as u32).max(1)
     });
-    let plan = with(lanes);
+    match plan_lanes(template, count, usable) {
+        // So few machines of this size fit that those of a warp have to share frames.
+        Err(GpuError::Memory { most, .. }) if lanes.is_none() && most > 0 => {
+            plan_lanes(template, most as u32, usable)
+        }
+        planned => planned,
+    }
+}
+
+/// A plan for so many lanes without frames.
+fn bare_plan(template: &Machine, lanes: u32, usable: u64) -> Plan {
+    let pages = template.layout().limits().pages;
+    let most_staged = (usable / STAGED_PART / PAGE_SIZE as u64).min(1 << 24).max(pages.into());
+    let staged = lanes.saturating_mul(STAGED).clamp(pages, most_staged as u32);
+    Plan { lanes, spread: lanes > 1, frames: 0, staged, output: 0 }
+}
+
+fn plan_lanes(template: &Machine, lanes: u32, usable: u64) -> Result<Plan> {
+    let pages = u64::from(template.layout().limits().pages);
+    let plan = bare_plan(template, lanes, usable);
     let warp = if plan.spread { u64::from(WARP) } else { 1 };
     let whole = u64::from(lanes).next_multiple_of(warp);
     let frames = (whole * pages).min(most_frames(template, &plan, usable) / warp * warp);
@@ -61,7 +73,7 @@ pub fn plan_batch(
     let most = most_lanes(template, &plan, 0, beside_warp);
     let most = most.min(most_lanes(template, &plan, each, usable));
     // Where there is not enough for a warp, there may be for one machine.
-    let one = most_lanes(template, &with(1), pages, usable).min(1);
+    let one = most_lanes(template, &bare_plan(template, 1, usable), pages, usable).min(1);
     let most = (most / warp * warp).max(one);
     let needed = needed(template, &Plan { frames: least, ..plan });
     Err(GpuError::Memory { lanes, needed, free: usable, most })

@@ -67,7 +67,6 @@ pub struct Lanes<D: Device> {
     rounds_apart: u32,
     /// Whether warps execute lanes in the order of their memory.
     is_in_order: bool,
-    dirty: bool,
 }
 
 impl<D: Device> Lanes<D> {
@@ -112,7 +111,6 @@ impl<D: Device> Lanes<D> {
             apart: 0,
             rounds_apart: 0,
             is_in_order: true,
-            dirty: true,
             device,
         };
         let rom = Arc::clone(&this.pool);
@@ -236,10 +234,8 @@ impl<D: Device> Lanes<D> {
     }
 
     /// Makes the device's record that of the host.
-    fn send(&mut self) -> Result<()> {
-        self.device.upload(self.batch, self.record.bytes())?;
-        self.dirty = false;
-        Ok(())
+    fn send(&self) -> Result<()> {
+        Ok(self.device.upload(self.batch, self.record.bytes())?)
     }
 
     fn launch(&self, entry: &'static str, threads: u32) -> Result<()> {

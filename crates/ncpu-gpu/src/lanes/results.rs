@@ -134,15 +134,6 @@ impl<D: Device> Lanes<D> {
         Ok(self.device.upload(self.record_address(lane), record.bytes())?)
     }
 
-    /// Leaves a lane without a machine.
-    ///
-    /// # Errors
-    /// When a call of the driver fails.
-    pub fn clear(&self, lane: u32) -> Result<()> {
-        let at = self.record_address(lane) + offset_of!(Lane, state) as u64;
-        Ok(self.device.upload(at, &state::EMPTY.to_le_bytes())?)
-    }
-
     /// Computes the state hashes of lanes, which are then in their records.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use std::time::Duration;
 /// Time that a device spent on lanes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Spent {
-    /// Executing guest instructions.
+    /// Executing guest instructions, and having lanes and frames lie well for it.
     pub executing: Duration,
     /// Serving system calls, faults and signals, and scheduling.
     pub serving: Duration,
@@ -38,7 +38,8 @@ pub(super) fn width(lanes: u32, processors: u32) -> u32 {
     lanes.div_ceil(BUSY * processors).next_power_of_two().min(WARP)
 }
 
-/// The part of the lanes with a machine that may be in warps whose lanes are at different places before they are grouped anew.
+/// The part of the lanes with a machine that may be in warps whose lanes are at different places before they are
+/// grouped anew.
 const APART: u32 = 8;
 
 /// The part of all lanes that may be without a machine and stay where they are.
@@ -67,8 +68,7 @@ impl<D: Device> Lanes<D> {
         self.finish(&begun)
     }
 
-    /// The first half of [`Lanes::round`]: the device has been told what to do. So many lanes have a machine
-    /// that has not ended.
+    /// The first half of [`Lanes::round`]: the device has been told what to do. So many lanes have a machine.
     ///
     /// # Errors
     /// When a call of the driver fails.
@@ -79,7 +79,7 @@ impl<D: Device> Lanes<D> {
             _ => width(alive, self.device.processors()).max(2),
         };
         let is_spread_anew = width != self.record.width;
-        if self.record.slice != slice || self.dirty || is_spread_anew {
+        if self.record.slice != slice || is_spread_anew {
             (self.record.slice, self.record.width) = (slice, width);
             self.send()?;
         }

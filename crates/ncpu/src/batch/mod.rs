@@ -28,7 +28,7 @@ use anyhow::{Context, ensure};
 use cases::Source;
 use engine::{Choice, Origin};
 use figures::{BatchReport, Progress, Tally};
-use ncpu_engine::batch::{BatchError, Case, Finished, Outcome, Rules, compact_limits};
+use ncpu_engine::batch::{BatchError, Case, Cases, Finished, Outcome, Rules, compact_limits};
 use reading::Reading;
 use results::Results;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -38,7 +38,8 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Instant;
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
 /// Failures that are told one by one.
 const MOST_TOLD: u64 = 10;
@@ -101,17 +102,17 @@ pub(crate) fn batch(arguments: &BatchArguments) -> anyhow::Result<u8> {
         tally: Tally::default(),
         progress: Progress::new(left, arguments.out.is_some()),
     });
-    let fatal = RefCell::new(None);
+    let mut fatal = None;
     let start = Instant::now();
     let mut reading =
         Reading::start(source, Arc::clone(&earlier)).context("cannot start a thread")?;
     let outcome = {
-        let mut cases = std::iter::from_fn(|| {
-            next(&mut reading, &signals.stop, &recorder).unwrap_or_else(|error| {
-                *fatal.borrow_mut() = Some(error);
-                None
-            })
-        });
+        let mut cases = Left {
+            reading: &mut reading,
+            stop: &signals.stop,
+            recorder: &recorder,
+            fatal: &mut fatal,
+        };
         let mut sink = |finished| recorder.borrow_mut().record(finished);
         engine.run(&mut cases, &signals.stop, &mut sink)
     };
@@ -140,7 +141,7 @@ pub(crate) fn batch(arguments: &BatchArguments) -> anyhow::Result<u8> {
                 .with_context(|| format!("the batch ended early, with {written} results kept"));
         }
     }
-    if let Some(error) = fatal.into_inner() {
+    if let Some(error) = fatal {
         return Err(error.context(format!("the batch ended early, with {written} results kept")));
     }
     let signal = signals.caught();
@@ -166,19 +167,35 @@ pub(crate) fn batch(arguments: &BatchArguments) -> anyhow::Result<u8> {
     })
 }
 
-/// The next case that has no result yet. Those that cannot be read are recorded as failed.
-fn next(
-    reading: &mut Reading,
-    stop: &AtomicBool,
-    recorder: &RefCell<Recorder>,
-) -> anyhow::Result<Option<Case>> {
-    while let Some(read) = reading.next(stop)? {
-        match read {
-            Ok(case) => return Ok(Some(case)),
-            Err(failed) => recorder.borrow_mut().record(*failed)?,
+/// Cases that have no result yet. Those that cannot be read are recorded as failed.
+struct Left<'b> {
+    reading: &'b mut Reading,
+    stop: &'b AtomicBool,
+    recorder: &'b RefCell<Recorder>,
+    /// Why there are no more, if there should be.
+    fatal: &'b mut Option<anyhow::Error>,
+}
+
+impl Left<'_> {
+    fn read(&mut self, patience: Duration) -> anyhow::Result<Poll<Option<Case>>> {
+        loop {
+            match self.reading.next(self.stop, patience)? {
+                Poll::Ready(Some(Ok(case))) => return Ok(Poll::Ready(Some(case))),
+                Poll::Ready(Some(Err(failed))) => self.recorder.borrow_mut().record(*failed)?,
+                Poll::Ready(None) => return Ok(Poll::Ready(None)),
+                Poll::Pending => return Ok(Poll::Pending),
+            }
         }
     }
-    Ok(None)
+}
+
+impl Cases for Left<'_> {
+    fn next_case(&mut self, patience: Duration) -> Poll<Option<Case>> {
+        self.read(patience).unwrap_or_else(|error| {
+            *self.fatal = Some(error);
+            Poll::Ready(None)
+        })
+    }
 }
 
 /// Takes each end of a machine.

@@ -9,8 +9,9 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::thread::{Builder, available_parallelism};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Bytes of input that wait, about, before no more is read.
 const AHEAD: usize = 256 << 20;
@@ -76,14 +77,19 @@ impl Reading {
         Ok(Reading { shared, ready: VecDeque::new() })
     }
 
-    /// The next case; `None` after the last one, and when the batch is to stop.
+    /// The next case, if one comes in so long; `None` after the last one, and when the batch is to stop.
     ///
     /// # Errors
     /// When there is no telling what would come next.
-    pub(super) fn next(&mut self, stop: &AtomicBool) -> anyhow::Result<Option<Read>> {
+    pub(super) fn next(
+        &mut self,
+        stop: &AtomicBool,
+        patience: Duration,
+    ) -> anyhow::Result<Poll<Option<Read>>> {
+        let until = Instant::now() + patience;
         loop {
             if let Some(next) = self.ready.pop_front() {
-                return next.map(Some);
+                return next.map(|read| Poll::Ready(Some(read)));
             }
             let mut read = lock(&self.shared.read);
             let number = read.taken;
@@ -93,9 +99,13 @@ impl Reading {
                 self.shared.changed.notify_all();
                 self.ready.extend(chunk);
             } else if read.end == Some(number) || stop.load(Ordering::Relaxed) {
-                return Ok(None);
+                return Ok(Poll::Ready(None));
             } else {
-                let waited = self.shared.changed.wait_timeout(read, LOOK);
+                let left = until.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return Ok(Poll::Pending);
+                }
+                let waited = self.shared.changed.wait_timeout(read, left.min(LOOK));
                 drop(waited.unwrap_or_else(PoisonError::into_inner));
             }
         }
@@ -165,17 +175,23 @@ mod tests {
     use crate::batch::cases::Source;
     use std::sync::Arc;
     use std::sync::atomic::AtomicBool;
+    use std::task::Poll;
+    use std::time::Duration;
 
     #[test]
     fn cases_come_in_order_and_then_nothing() {
         let source = Source::Range { numbers: 7..20_007, start: 7 };
         let mut reading = Reading::start(source, Arc::default()).unwrap();
         let go_on = AtomicBool::new(false);
+        let long = Duration::from_secs(60);
         for index in 0..20_000 {
-            let case = reading.next(&go_on).unwrap().unwrap().unwrap();
+            let Poll::Ready(Some(Ok(case))) = reading.next(&go_on, long).unwrap() else {
+                panic!("case {index} is missing")
+            };
             assert_eq!((case.index, case.label), (index, (index + 7).to_string()));
         }
-        assert!(reading.next(&go_on).unwrap().is_none());
-        assert!(reading.next(&go_on).unwrap().is_none());
+        for _ in 0..2 {
+            assert!(matches!(reading.next(&go_on, long), Ok(Poll::Ready(None))));
+        }
     }
 }
