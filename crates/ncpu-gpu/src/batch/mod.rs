@@ -40,10 +40,9 @@ const WAVE_BYTES: usize = 64 << 20;
 const WAVE_OWN: usize = 32;
 /// A wave is made when one lane in so many is free, so that few calls make many machines.
 const WAVE_PART: usize = 16;
-/// So long a wave waits for its cases when no machine runs. One that runs waits for none.
+/// So long a wave waits for its cases when no machine runs, before it is looked whether the batch is to stop. A
+/// machine that runs waits for none.
 const FIRST: Duration = Duration::from_millis(100);
-/// How often a wait for a case looks whether the batch is to stop.
-const LOOK: Duration = Duration::from_millis(50);
 /// Machines that have stopped are looked at when one lane in so many has, or once the first of them has waited so
 /// long, so that few calls fetch what many have come to: some take a millisecond.
 const STOPPED_PART: usize = 32;
@@ -245,12 +244,8 @@ impl<D: Device> Work<'_, '_, '_, D> {
                 self.round()?;
             } else if !self.again.is_empty() {
                 self.narrow()?;
-            } else if self.waiting.is_empty() {
-                if self.is_over {
-                    break;
-                }
-                let case = self.next_case(Instant::now() + LOOK);
-                self.waiting.extend(case);
+            } else if self.is_over && self.waiting.is_empty() {
+                break;
             }
         }
         self.summary.stopped = self.is_stopped();
