@@ -203,9 +203,6 @@ impl Drive<'_> {
             }
             let stop = self.step()?;
             self.flush()?;
-            if self.rules.timeout.is_some_and(|limit| self.start.elapsed() >= limit) {
-                return Err(Reason::Timeout);
-            }
             self.host_stops += matches!(stop, Stop::Host | Stop::Input | Stop::Idle) as u64;
             match stop {
                 Stop::Budget | Stop::Observer | Stop::Output => {
@@ -228,6 +225,9 @@ impl Drive<'_> {
                 }
                 Stop::Deadlock => return Err(Reason::Deadlock),
                 Stop::Ended(_) => return Ok(()),
+            }
+            if self.rules.timeout.is_some_and(|limit| self.start.elapsed() >= limit) {
+                return Err(Reason::Timeout);
             }
         }
     }

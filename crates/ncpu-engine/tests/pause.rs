@@ -3,7 +3,8 @@
 mod support;
 
 use ncpu_engine::{Reason, Rules, state_hash};
-use support::{booted, go_on, pool, run_to};
+use std::time::Duration;
+use support::{PROGRAM, booted, go_on, pool, run_to};
 
 /// How often the program writes.
 const WRITES: usize = 11_100;
@@ -68,4 +69,15 @@ fn fuel_ends_a_run_exactly() {
         assert!(matches!(reason, Reason::Fuel), "{reason:?}");
         assert_eq!(machine.with_kernel(|kernel| kernel.header.retired), fuel);
     }
+}
+
+#[test]
+fn what_has_ended_is_not_cut_by_the_time() {
+    let late = Rules { timeout: Some(Duration::ZERO), ..Rules::default() };
+    let (reason, output) = go_on(&mut booted(&pool(PROGRAM)), late);
+    assert!(matches!(reason, Reason::Ended(0x2a00)), "{reason:?}");
+    assert_eq!(output, b"hello\n");
+    // Its 22,200 bytes stop it at least five times before its end.
+    let (reason, _) = go_on(&mut booted(&pool(&program())), late);
+    assert!(matches!(reason, Reason::Timeout), "{reason:?}");
 }

@@ -14,7 +14,7 @@
 //!
 //! Exit statuses are docker's: the program's own, 128 + n when signal n ended it, 125 when `ncpu`
 //! itself failed, 126 when the program could not be executed, 127 when it was not found; 124 when
-//! `--timeout` or `--fuel` ended the run.
+//! `--timeout` or `--fuel` ended the run; 141 when the reader of standard output is gone.
 
 mod batch;
 mod cli;
@@ -30,20 +30,35 @@ mod tree;
 
 use clap::{CommandFactory, Parser};
 use cli::{Command, TrainCommand, VerifyCommand};
+use run::status;
 use std::io;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     report::process_starts();
-    let command = match cli::Cli::try_parse() {
-        Ok(cli) => cli.command,
-        Err(message) => {
-            // Help and version are messages of this kind too. Nobody is there to hear of a failure.
+    let result = match cli::Cli::try_parse() {
+        Ok(cli) => execute(cli.command),
+        Err(message) if message.use_stderr() => {
+            // Nobody is there to hear of a failure.
             _ = message.print();
-            return ExitCode::from(if message.use_stderr() { run::status::FAILED } else { 0 });
+            Ok(status::FAILED)
         }
+        // Help and version are messages too.
+        Err(message) => message.print().map(|()| 0).map_err(Into::into),
     };
-    let result = match command {
+    match result {
+        Ok(status) => ExitCode::from(status),
+        Err(error) if is_broken_pipe(&error) => ExitCode::from(status::BROKEN_PIPE),
+        Err(error) => {
+            report::tell(&format!("ncpu: {}", explain(&error)));
+            ExitCode::from(status::FAILED)
+        }
+    }
+}
+
+/// Does what is asked for and returns the status to end with.
+fn execute(command: Command) -> anyhow::Result<u8> {
+    match command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Batch(arguments) => batch::batch(&arguments),
         Command::Resume(arguments) => run::resume(&arguments),
@@ -60,18 +75,9 @@ fn main() -> ExitCode {
         Command::Verify(VerifyCommand::Math(arguments)) => math::verify(&arguments),
         Command::Math(arguments) => math::evaluate(&arguments),
         Command::Completions { shell } => completions(shell),
-    };
-    match result {
-        Ok(status) => ExitCode::from(status),
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("ncpu: {}", explain(&error));
-            ExitCode::from(run::status::FAILED)
-        }
     }
 }
 
-/// Whoever read our output has seen enough.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)

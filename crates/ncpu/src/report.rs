@@ -389,6 +389,12 @@ impl fmt::Display for Runs {
     }
 }
 
+/// Says a line on standard error, whose reader may be gone, as in `ncpu ... 2>&1 | head -1`.
+pub(crate) fn tell(line: &str) {
+    // Nobody is there to hear of a failure.
+    _ = writeln!(std::io::stderr(), "{line}");
+}
+
 /// Writes a report to a file, or to standard error.
 pub(crate) fn write(
     report: &(impl Serialize + fmt::Display),
@@ -402,8 +408,10 @@ pub(crate) fn write(
     match file {
         Some(path) => std::fs::write(path, text)
             .with_context(|| format!("cannot write the report {}", path.display())),
-        // Nobody is there to hear of a failure.
-        None => Ok(_ = std::io::stderr().write_all(text.as_bytes())),
+        None => {
+            tell(text.trim_end());
+            Ok(())
+        }
     }
 }
 

@@ -4,10 +4,11 @@ mod support;
 
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::Write as _;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 use support::{CAT, FOREVER, Folder, HELLO, ncpu, report, text, with_input};
@@ -239,7 +240,7 @@ fn an_unreadable_input_fails_alone() {
     let program = folder.program("cat", CAT);
     fs::create_dir_all(folder.path("inputs/folder")).unwrap();
     folder.file("inputs/a", b"A");
-    std::os::unix::fs::symlink("nowhere", folder.path("inputs/b")).unwrap();
+    symlink("nowhere", folder.path("inputs/b")).unwrap();
     folder.file("inputs/c", b"C");
     let output = batch(&["--input-dir", folder.path("inputs").to_str().unwrap()], &program);
     assert_eq!(output.status.code(), Some(125));
@@ -278,8 +279,8 @@ fn a_batch_is_gone_on_with() {
 
     // Three rows and a torn one.
     let lines = text(&fs::read(&out).unwrap());
-    let three: String = lines.split_inclusive('\n').take(3).collect();
-    fs::write(&out, three + "{\"index\": 9, \"la").unwrap();
+    let lines: Vec<_> = lines.split_inclusive('\n').collect();
+    fs::write(&out, lines[..3].concat() + &lines[3][..20]).unwrap();
     let resume =
         [options("0..10"), vec!["--resume".to_owned(), "--report".to_owned(), "json".to_owned()]]
             .concat();
@@ -293,10 +294,146 @@ fn a_batch_is_gone_on_with() {
     assert_eq!(other.status.code(), Some(125));
     assert!(text(&other.stderr).contains("other inputs"), "{}", text(&other.stderr));
 
-    fs::write(&out, "no result\n").unwrap();
-    let output = run(&resume);
+    assert!(text(&other.stderr).contains("10 results kept"), "{}", text(&other.stderr));
+}
+
+#[test]
+fn a_file_of_anything_else_is_left_alone() {
+    let folder = Folder::new();
+    let program = folder.program("cat", CAT);
+    let row = |index| format!("{{\"index\":{index},\"label\":\"{index}\",\"ended\":\"exited\"}}\n");
+    let (first, second) = (row(0), row(1));
+    for (text_before, expected) in [
+        ("no result\n".into(), "line 1 is no result"),
+        ("no result".into(), "line 1 is no result"),
+        (format!("{first}no result"), "line 2 is no result"),
+        (format!("{first}{{\"index\":1}}\n"), "line 2 is no result"),
+        (format!("{first}{second}{first}"), "line 3: machine 0"),
+        (format!("{first}{}{{\"index\":1", row(2)), "machine 2, and 2 inputs"),
+    ] {
+        let out = folder.file("out", text_before.as_bytes());
+        let options = ["--stdin-range", "0..2", "--resume", "--out", out.to_str().unwrap()];
+        let output = batch(&options, &program);
+        let message = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(125), "{text_before:?}: {message}");
+        assert!(message.contains(expected), "{text_before:?}: {message}");
+        assert!(!message.contains("kept"), "{message}");
+        assert_eq!(fs::read_to_string(&out).unwrap(), text_before);
+    }
+    for torn in ["", "{", "{\"index\":", "{\"index\":1,\"label\""] {
+        let out = folder.file("out", format!("{first}{torn}").as_bytes());
+        let options = ["--stdin-range", "0..2", "--resume", "--out", out.to_str().unwrap()];
+        assert_eq!(batch(&options, &program).status.code(), Some(0));
+        assert_eq!(rows(&fs::read(&out).unwrap()).len(), 2);
+    }
+    // How many lines there are is known at their end.
+    let cases = folder.file("cases", b"{}\n{}\n");
+    let out = folder.file("out", row(2).as_bytes());
+    let options = ["--jsonl", cases.to_str().unwrap(), "--resume", "--out", out.to_str().unwrap()];
+    let output = batch(&options, &program);
+    let message = text(&output.stderr);
     assert_eq!(output.status.code(), Some(125));
-    assert!(text(&output.stderr).contains("line 1"));
+    assert!(message.contains("3 results kept") && message.contains("2 inputs"), "{message}");
+    assert_eq!(rows(&fs::read(&out).unwrap()).len(), 3);
+}
+
+#[test]
+fn a_file_is_written_by_one_batch_at_a_time() {
+    let folder = Folder::new();
+    let out = folder.path("out");
+    let file = File::create(&out).unwrap();
+    file.lock().unwrap();
+    let options = ["--stdin-range", "0..1", "--out", out.to_str().unwrap()];
+    let program = folder.program("cat", CAT);
+    let output = batch(&options, &program);
+    assert_eq!(output.status.code(), Some(125));
+    assert!(text(&output.stderr).contains("another batch"), "{}", text(&output.stderr));
+    drop(file);
+    assert_eq!(batch(&options, &program).status.code(), Some(0));
+}
+
+#[test]
+fn inputs_are_not_written_over() {
+    let folder = Folder::new();
+    let program = folder.program("cat", CAT);
+    let path = |name: &str| folder.path(name).display().to_string();
+    fs::create_dir(folder.path("inputs")).unwrap();
+    folder.file("inputs/a", b"A");
+    folder.file("cases", b"{}\n");
+    folder.file("linked", b"");
+    symlink(path("cases"), path("link")).unwrap();
+    symlink(path("linked"), path("inputs/b")).unwrap();
+    fs::hard_link(path("inputs/a"), path("hard")).unwrap();
+    let (folder_of, lines) = (["--input-dir", &path("inputs")], ["--jsonl", &path("cases")]);
+    let range = ["--stdin-range", "0..1"];
+    for (inputs, out, report, expected) in [
+        (lines, "out", "inputs/../out", "where results go"),
+        (lines, "cases", "report", "--out"),
+        (lines, "link", "report", "--out"),
+        (lines, "out", "link", "--report-file"),
+        (range, "linked", "inputs/b", "where results go"),
+        (folder_of, "hard", "report", "input of this batch"),
+        (folder_of, "linked", "report", "input of this batch"),
+        (folder_of, "out", "hard", "--report-file"),
+        (folder_of, "inputs/a", "report", "--input-dir"),
+        (folder_of, "inputs/new", "report", "--input-dir"),
+        (folder_of, "out", "inputs/new", "--input-dir"),
+    ] {
+        let (out, report) = (path(out), path(report));
+        let options = ["--resume", "--out", &out, "--report", "json", "--report-file", &report];
+        let output = batch(&[&inputs[..], &options].concat(), &program);
+        let message = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(125), "{out}, {report}: {message}");
+        assert!(message.contains(expected), "{out}, {report}: {message}");
+    }
+    // Whoever sends results on by the shell means files too.
+    let out = File::options().append(true).open(path("cases")).unwrap();
+    let output = ncpu().arg("batch").args(lines).arg(&program).stdout(out).output().unwrap();
+    assert_eq!(output.status.code(), Some(125));
+    for (name, contents) in [("cases", "{}\n"), ("inputs/a", "A"), ("linked", "")] {
+        assert_eq!(fs::read_to_string(path(name)).unwrap(), contents);
+    }
+    assert!(!["out", "report", "inputs/new"].iter().any(|name| folder.path(name).exists()));
+}
+
+#[test]
+fn a_reader_that_leaves_ends_the_batch() {
+    let folder = Folder::new();
+    let (reader, writer) = io::pipe().unwrap();
+    drop(reader);
+    let file = folder.path("report");
+    let mut command = ncpu();
+    command.args(["batch", "--engine", "cpu", "--stdin-range", "0..100000", "--report", "json"]);
+    command.arg("--report-file").arg(&file).arg(folder.program("cat", CAT)).stdout(writer);
+    let output = command.output().unwrap();
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(141), "{message}");
+    assert!(message.contains(" machines in ") && message.lines().count() == 1, "{message}");
+    let report: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    assert!((1..100_000).contains(&report["ended"]["exited"].as_u64().unwrap()), "{report}");
+
+    let (reader, writer) = io::pipe().unwrap();
+    drop(reader);
+    command.stdout(writer.try_clone().unwrap()).stderr(writer);
+    assert_eq!(command.status().unwrap().code(), Some(141));
+}
+
+#[test]
+fn a_machine_that_has_ended_is_not_late() {
+    let folder = Folder::new();
+    let options = ["--stdin-range", "0..3", "--timeout", "0s"];
+    for (name, words, status) in [("hello", HELLO, 0), ("forever", FOREVER, 124)] {
+        let program = folder.program(name, words);
+        let output = batch(&options, &program);
+        assert_eq!(output.status.code(), Some(status), "{}", text(&output.stdout));
+        let run = ncpu().args(["run", "--timeout", "0s"]).arg(program).output().unwrap();
+        assert_eq!(run.status.code(), Some(if status == 0 { 7 } else { status }));
+    }
+}
+
+fn interrupt(child: &Child) {
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
 }
 
 #[test]
@@ -312,11 +449,23 @@ fn an_interrupt_keeps_results() {
         assert!(start.elapsed() < Duration::from_secs(60));
         sleep(Duration::from_millis(10));
     }
-    let pid = child.id().to_string();
-    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    interrupt(&child);
     assert_eq!(child.wait().unwrap().code(), Some(130));
     let rows = rows(&fs::read(&out).unwrap());
     assert!(!rows.is_empty() && rows.values().all(|row| row["instructions"] == 10_000));
+
+    let mut command = ncpu();
+    command.args(["batch", "--engine", "cpu", "--jsonl", "-"]).arg(&program);
+    let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    // More than a pipe holds (`man 7 pipe`): the batch has begun to read.
+    input.write_all(&[b'\n'; 1 << 17]).unwrap();
+    interrupt(&child);
+    let output = child.wait_with_output().unwrap();
+    drop(input);
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(130));
+    assert!(message.contains("none has ended"), "{message}");
 }
 
 #[test]
@@ -389,6 +538,7 @@ fn options_that_make_no_sense() {
         (&[range[0], range[1], "--lanes", "0"], "1 or more"),
         (&[range[0], range[1], "--resume"], "--out"),
         (&[range[0], range[1], "--out", "/no/such/folder/x"], "No such file"),
+        (&[range[0], range[1], "--out", "/tmp/nothing/"], "Is a directory"),
         (&[range[0], range[1], "--out", "x.parquet", "--resume"], "jsonl"),
         (&[range[0], range[1], "--engine", "gpu"], "--engine cpu"),
         (&[range[0], range[1], "--engine", "gpu-emulated", "--lanes", "9999999"], "at most"),

@@ -3,6 +3,7 @@
 mod support;
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use support::{Folder, HELLO, elf, ncpu, text};
 
@@ -59,5 +60,17 @@ fn completions_are_there_for_each_shell() {
         let output = ncpu().args(["completions", shell]).output().unwrap();
         let script = text(&output.stdout);
         assert!(script.contains("rootfs") && script.contains("ncpu"), "{shell}");
+    }
+}
+
+#[test]
+fn a_reader_that_leaves_ends_every_command_quietly() {
+    let folder = Folder::new();
+    let program = folder.program("hello", HELLO).display().to_string();
+    for arguments in [&["--help"][..], &["completions", "zsh"], &["inspect", &program]] {
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        let output = ncpu().args(arguments).stdout(writer).output().unwrap();
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(141), String::new()));
     }
 }

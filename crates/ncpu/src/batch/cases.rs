@@ -36,6 +36,7 @@ pub(super) struct Lines {
     name: Arc<str>,
     line: u64,
     index: u64,
+    is_over: bool,
     /// What comes after the lines that could be read.
     failed: Option<io::Error>,
 }
@@ -52,13 +53,15 @@ enum What {
     File(PathBuf),
     /// A line of JSON, with its file and number.
     Line(Vec<u8>, Arc<str>, u64),
+    /// There are no more: the index is how many there were.
+    End,
 }
 
 impl Pending {
     /// The case, or its end if it cannot be read; nothing if it has a result.
     ///
     /// # Errors
-    /// When the line makes no sense, or the result is that of another case.
+    /// When the line makes no sense, or a result is that of another case.
     pub(super) fn load(
         self,
         earlier: &Earlier,
@@ -87,6 +90,7 @@ impl Pending {
             What::Line(bytes, name, line) => {
                 case_of(&bytes, index).map_err(|error| anyhow!("{name}:{line}: {error:#}"))?
             }
+            What::End => return earlier.check_count(index).map(|()| None),
         };
         Ok((!earlier.has(index, &case.label)?).then_some(Ok(case)))
     }
@@ -111,7 +115,14 @@ impl Source {
             };
             let from = BufReader::with_capacity(LINES, from);
             let name = path.display().to_string().into();
-            return Ok(Source::Lines(Lines { from, name, line: 0, index: 0, failed: None }));
+            return Ok(Source::Lines(Lines {
+                from,
+                name,
+                line: 0,
+                index: 0,
+                is_over: false,
+                failed: None,
+            }));
         }
         let numbers = arguments.stdin_range.clone().context("no inputs are given")?;
         Ok(Source::Range { start: numbers.start, numbers })
@@ -123,6 +134,14 @@ impl Source {
             Source::Folder { files, .. } => Some(files.len() as u64),
             Source::Lines(_) => None,
             Source::Range { numbers, .. } => Some(numbers.end - numbers.start),
+        }
+    }
+
+    /// Files that are inputs one by one.
+    pub(super) fn files(&self) -> &[PathBuf] {
+        match self {
+            Source::Folder { files, .. } => files.as_slice(),
+            Source::Lines(_) | Source::Range { .. } => &[],
         }
     }
 
@@ -158,10 +177,16 @@ impl Lines {
         }
         let (mut chunk, mut total) = (Vec::new(), 0);
         // Lines that have come already are taken along.
-        while chunk.is_empty() || total < LINES && self.from.buffer().contains(&b'\n') {
+        while !self.is_over
+            && (chunk.is_empty() || total < LINES && self.from.buffer().contains(&b'\n'))
+        {
             let mut bytes = Vec::new();
             match self.from.read_until(b'\n', &mut bytes) {
-                Ok(0) => break,
+                Ok(0) => {
+                    self.is_over = true;
+                    chunk.push(Pending { index: self.index, what: What::End });
+                    break;
+                }
                 Ok(count) => total += count,
                 Err(error) if chunk.is_empty() => return Err(error).with_context(name),
                 Err(error) => {

@@ -1,6 +1,7 @@
 //! What runs the machines. An engine is chosen here and nowhere else.
 
 use crate::cli::{AluKind, Engine, Execution};
+use crate::report::tell;
 use crate::run::{Guest, restore};
 use anyhow::{Context, ensure};
 use ncpu_cuda::{CudaError, Device};
@@ -89,11 +90,11 @@ pub(super) fn start(
         Engine::Auto => match on_gpu(&mut template, &choice) {
             Ok(engine) => {
                 let device = engine.device().map(|figures| figures.device);
-                eprintln!("ncpu: engine gpu: {}", device.unwrap_or_default());
+                tell(&format!("ncpu: engine gpu: {}", device.unwrap_or_default()));
                 engine
             }
             Err(error) => {
-                eprintln!("ncpu: engine cpu: {}", reason(&error));
+                tell(&format!("ncpu: engine cpu: {}", reason(&error)));
                 on_cpu(template, rules, threads, choice.networks)
             }
         },

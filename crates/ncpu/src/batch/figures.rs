@@ -5,7 +5,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use ncpu_engine::batch::{BatchEngine, DeviceFigures, Finished, Outcome};
 use serde::Serialize;
 use std::fmt;
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 /// Version of the report's form; fields that are added do not change it.
@@ -150,16 +150,17 @@ impl BatchReport {
     pub(super) fn summary(&self) -> String {
         let ways = self.ended.ways().into_iter().filter(|&(_, count)| count != 0);
         let ways: Vec<_> = ways.map(|(way, count)| format!("{count} {way}")).collect();
+        let none = if self.stopped { "none has ended" } else { "nothing to do" };
         let earlier = match self.earlier {
             0 => String::new(),
             earlier => format!(", besides {earlier} before"),
         };
         format!(
-            "ncpu: {}{} machines in {:.3} s{earlier}: {}; {} instructions, {} MIPS\n",
+            "ncpu: {}{} machines in {:.3} s{earlier}: {}; {} instructions, {} MIPS",
             if self.stopped { "stopped after " } else { "" },
             self.machines,
             self.wall_seconds,
-            if ways.is_empty() { "nothing to do".to_owned() } else { ways.join(", ") },
+            if ways.is_empty() { none.to_owned() } else { ways.join(", ") },
             self.instructions,
             (self.instructions_per_second / 1e6).round(),
         )
@@ -196,8 +197,8 @@ pub(super) struct Progress(ProgressBar);
 impl Progress {
     /// Progress towards so many machines.
     pub(super) fn new(count: Option<u64>, results_elsewhere: bool) -> Progress {
-        let visible = std::io::stderr().is_terminal()
-            && (results_elsewhere || !std::io::stdout().is_terminal());
+        let visible =
+            io::stderr().is_terminal() && (results_elsewhere || !io::stdout().is_terminal());
         let target =
             if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let (bar, form) = match count {
@@ -229,7 +230,7 @@ impl Progress {
 
     /// Writes a line above the bar.
     pub(super) fn tell(&self, line: &str) {
-        self.0.suspend(|| eprintln!("{line}"));
+        self.0.suspend(|| report::tell(line));
     }
 
     /// Removes the bar.

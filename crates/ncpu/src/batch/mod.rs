@@ -1,5 +1,6 @@
 //! `ncpu batch`: a program in many machines.
 //!
+//! - [`apart`]    refuses to write over inputs
 //! - [`cases`]    inputs: a folder, lines of JSON, a range of numbers
 //! - [`engine`]   what runs the machines
 //! - [`reading`]  reads ahead
@@ -11,6 +12,7 @@
 //! Inputs are read some way ahead, as lanes become free, and rows are written as machines end, so that neither has to
 //! fit memory, and what was written when something goes wrong is good.
 
+mod apart;
 mod cases;
 mod engine;
 mod figures;
@@ -77,6 +79,7 @@ pub(crate) fn batch(arguments: &BatchArguments) -> anyhow::Result<u8> {
         output: arguments.output_limit,
     };
     let source = Source::open(arguments)?;
+    apart::check(arguments, &source)?;
     let networks = match arguments.execution.alu {
         AluKind::Native => None,
         AluKind::Neural => Some(neural::open(&arguments.execution.weights)?),
@@ -93,9 +96,10 @@ pub(crate) fn batch(arguments: &BatchArguments) -> anyhow::Result<u8> {
         Ok(engine) => engine,
         Err(status) => return Ok(status),
     };
-    let (results, earlier) = results::open(arguments.out.as_deref(), arguments.resume)?;
+    let count = source.count();
+    let (results, earlier) = results::open(arguments.out.as_deref(), arguments.resume, count)?;
     let signals = Signals::catch().context("cannot catch signals")?;
-    let left = source.count().map(|count| count.saturating_sub(earlier.len()));
+    let left = count.map(|count| count.saturating_sub(earlier.len()));
     let earlier = Arc::new(earlier);
     let recorder = RefCell::new(Recorder {
         results,
@@ -130,19 +134,19 @@ pub(crate) fn batch(arguments: &BatchArguments) -> anyhow::Result<u8> {
             Err((written, error)) => (written, outcome.and(Err(BatchError::Sink(error)))),
         },
     };
-    match outcome {
-        Ok(()) => {}
+    let kept = earlier.len() + written;
+    let early = || format!("the batch ended early, with {kept} results kept");
+    let has_reader = match outcome {
+        Ok(()) => true,
+        Err(BatchError::Sink(error)) if error.kind() == io::ErrorKind::BrokenPipe => false,
         Err(BatchError::Sink(error)) => {
             return Err(error)
-                .with_context(|| format!("{}; the {written} results before are kept", name()));
+                .with_context(|| format!("{}; the {kept} results before are kept", name()));
         }
-        Err(error) => {
-            return Err(error)
-                .with_context(|| format!("the batch ended early, with {written} results kept"));
-        }
-    }
+        Err(error) => return Err(error).with_context(early),
+    };
     if let Some(error) = fatal {
-        return Err(error.context(format!("the batch ended early, with {written} results kept")));
+        return Err(error.context(early()));
     }
     let signal = signals.caught();
     let neural = certificate.map(|certificate| {
@@ -152,7 +156,7 @@ pub(crate) fn batch(arguments: &BatchArguments) -> anyhow::Result<u8> {
     });
     let seen = (earlier.len(), signal.is_some());
     let report = BatchReport::new((&*engine, neural), program, &tally, seen, wall);
-    eprint!("{}", report.summary());
+    report::tell(&report.summary());
     if let Some(format) = arguments.report.format {
         report::write(&report, format, arguments.report.file.as_deref())?;
     }
@@ -161,6 +165,7 @@ pub(crate) fn batch(arguments: &BatchArguments) -> anyhow::Result<u8> {
     let all = tally.and(&earlier.tally);
     Ok(match signal {
         Some(signal) => status::SIGNAL + signal,
+        None if !has_reader => status::BROKEN_PIPE,
         None if all.failed != 0 => status::FAILED,
         None if all.cut() != 0 => status::CUT,
         None => 0,

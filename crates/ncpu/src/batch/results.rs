@@ -11,7 +11,7 @@ use base64::prelude::BASE64_STANDARD;
 use ncpu_engine::batch::{Captured, Finished, Outcome};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
 use std::path::Path;
 
@@ -54,48 +54,103 @@ impl Earlier {
             None => Ok(false),
         }
     }
+
+    /// Checks that each is of one of so many cases.
+    ///
+    /// # Errors
+    /// When one is not: it is of another batch.
+    pub(super) fn check_count(&self, count: u64) -> anyhow::Result<()> {
+        match self.labels.keys().max() {
+            Some(last) if *last >= count => bail!(
+                "--resume: the results are of other inputs: there is one of machine {last}, and \
+                 {count} inputs are given now, from 0"
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads a file of rows to append to, and cuts a last one off that is not whole.
+    ///
+    /// # Errors
+    /// When it is no such file, or not of so many cases. It stays as it is then.
+    fn read(file: &mut File, count: Option<u64>) -> anyhow::Result<Earlier> {
+        let mut earlier = Earlier::default();
+        let mut lines = BufReader::new(&*file);
+        let (mut line, mut whole) = (Vec::new(), 0);
+        for number in 1.. {
+            line.clear();
+            let length = lines.read_until(b'\n', &mut line)?;
+            let no_row = || format!("line {number} is no result of a batch");
+            if line.last() != Some(&b'\n') {
+                ensure!(line.starts_with(ROW) || ROW.starts_with(&line), no_row());
+                break;
+            }
+            let known: Known = serde_json::from_slice(&line).with_context(no_row)?;
+            let Known { index, label, ended } = known;
+            ensure!(earlier.tally.count(&ended), "line {number}: no machine ends by {ended}");
+            ensure!(
+                earlier.labels.insert(index, label).is_none(),
+                "line {number}: machine {index} has a result in a line before"
+            );
+            whole += length as u64;
+        }
+        count.map_or(Ok(()), |count| earlier.check_count(count))?;
+        file.set_len(whole)?;
+        file.seek(SeekFrom::Start(whole))?;
+        Ok(earlier)
+    }
 }
 
-/// Opens the place where rows go, and finds those that are there already.
+/// Opens the place where rows go, and finds those that are there already. `count` is how many cases
+/// there are, if that is known.
 pub(super) fn open(
     path: Option<&Path>,
     resume: bool,
+    count: Option<u64>,
 ) -> anyhow::Result<(Box<dyn Results>, Earlier)> {
+    let mut earlier = Earlier::default();
     let Some(path) = path else {
-        return Ok((Box::new(Lines::new(Box::new(io::stdout()), None)?), Earlier::default()));
+        return Ok((Box::new(Lines::new(Box::new(io::stdout()), None)?), earlier));
     };
     let name = path.display();
-    let is_taken = path.metadata().is_ok_and(|file| file.is_file() && file.len() != 0);
+    let is_parquet = path.extension().is_some_and(|extension| extension == "parquet");
     ensure!(
-        resume || !is_taken,
-        "{name} has results already; give --resume to go on with them, or another --out"
+        !(is_parquet && resume),
+        "--resume: a Parquet file cannot be gone on with; use --out FILE.jsonl, which can"
     );
-    if path.extension().is_some_and(|extension| extension == "parquet") {
+    #[cfg(not(feature = "parquet"))]
+    ensure!(
+        !is_parquet,
+        "--out {name}: this build writes no Parquet; use FILE.jsonl, or build it with \
+         `cargo build --release --features parquet`"
+    );
+    let context = || format!("--out {name}");
+    // What is no file has no rows, and may not be readable.
+    let is_file = path.metadata().map_or(true, |there| there.is_file());
+    let mut options = OpenOptions::new();
+    options.read(is_file).write(true).create(true).truncate(false);
+    let mut file = options.open(path).with_context(context)?;
+    if is_file {
+        // Where a file system has no locks, users have to take care.
         ensure!(
-            !resume,
-            "--resume: a Parquet file cannot be gone on with; use --out FILE.jsonl, which can"
+            !matches!(file.try_lock(), Err(TryLockError::WouldBlock)),
+            "--out {name}: another batch writes there; wait for its end, or give another --out"
         );
-        return open_parquet(path).map(|results| (results, Earlier::default()));
+        ensure!(
+            resume || file.metadata()?.len() == 0,
+            "{name} has results already; give --resume to go on with them, or another --out"
+        );
+        earlier = Earlier::read(&mut file, count).with_context(context)?;
     }
-    let (file, earlier) = open_lines(path).with_context(|| format!("--out {name}"))?;
+    #[cfg(feature = "parquet")]
+    if is_parquet {
+        return Ok((Box::new(super::parquet::Parquet::new(file)?), earlier));
+    }
     Ok((Box::new(Lines::new(Box::new(file.try_clone()?), Some(file))?), earlier))
 }
 
-#[cfg(feature = "parquet")]
-fn open_parquet(path: &Path) -> anyhow::Result<Box<dyn Results>> {
-    let create = || Ok(Box::new(super::parquet::Parquet::new(File::create(path)?)?));
-    let results: io::Result<_> = create();
-    Ok(results.with_context(|| format!("--out {}", path.display()))?)
-}
-
-#[cfg(not(feature = "parquet"))]
-fn open_parquet(path: &Path) -> anyhow::Result<Box<dyn Results>> {
-    bail!(
-        "--out {}: this build writes no Parquet; use FILE.jsonl, or build it with \
-         `cargo build --release --features parquet`",
-        path.display()
-    )
-}
+/// How a row begins as a line of JSON.
+const ROW: &[u8] = b"{\"index\":";
 
 /// A row as a line of JSON.
 #[derive(Serialize)]
@@ -176,41 +231,4 @@ struct Known {
     index: u64,
     label: String,
     ended: String,
-}
-
-/// Opens a file of rows to append to. A last line that is not whole is cut off.
-fn open_lines(path: &Path) -> anyhow::Result<(File, Earlier)> {
-    let mut file =
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
-    if file.is_err() {
-        // What can only be written to has no rows.
-        file = OpenOptions::new().write(true).open(path);
-    }
-    let mut file = file?;
-    let mut earlier = Earlier::default();
-    if !file.metadata()?.is_file() {
-        return Ok((file, earlier));
-    }
-    let mut lines = BufReader::new(&file);
-    let (mut line, mut whole) = (Vec::new(), 0);
-    for number in 1.. {
-        line.clear();
-        let count = lines.read_until(b'\n', &mut line)?;
-        if line.last() != Some(&b'\n') {
-            break;
-        }
-        let known: Known = serde_json::from_slice(&line)
-            .with_context(|| format!("line {number} is no result of a batch"))?;
-        ensure!(
-            earlier.tally.count(&known.ended),
-            "line {number}: no machine ends by {}",
-            known.ended
-        );
-        earlier.labels.insert(known.index, known.label);
-        whole += count as u64;
-    }
-    drop(lines);
-    file.set_len(whole)?;
-    file.seek(SeekFrom::Start(whole))?;
-    Ok((file, earlier))
 }

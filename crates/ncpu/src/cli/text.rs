@@ -76,7 +76,8 @@ Exit status:
   125      some failed, as for an unreadable input; or ncpu itself failed
   126      the program was found but cannot be executed
   127      the program was not found
-  130      Ctrl-C ended the batch";
+  130      Ctrl-C ended the batch
+  141      the reader of standard output is gone";
 
 pub(super) const RESUME: &str = "\
 Go on from a snapshot.

@@ -34,7 +34,7 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
 pub(super) fn pages(text: &str) -> Result<u32, String> {
     u32::try_from(size(text)? >> 12)
         .ok()
-        .filter(|pages| (256..1 << 28).contains(pages))
+        .filter(|pages| (256..=1 << 28).contains(pages))
         .ok_or_else(|| "the memory has to be between 1M and 1T".to_owned())
 }
 
@@ -225,24 +225,29 @@ impl FromStr for Limit {
             .split_once('=')
             .ok_or_else(|| format!("{text:?} is not NAME=COUNT, as in tasks=64"))?;
         let wanted = size(number)?;
-        let mut limits = Limits::default();
-        let count = u32::try_from(wanted).map_err(|_| format!("{name}={number} is too large"))?;
-        let limit = Limit { name: name.to_owned(), count };
-        if Limit::field(name, &mut limits).is_none() {
+        let with = |count| Limit { name: name.to_owned(), count };
+        if Limit::field(name, &mut Limits::default()).is_none() {
             return Err(format!(
                 "there is no limit {name:?}; there are tasks, mappings, files, inodes, dentries, \
                  objects and console"
             ));
         }
-        limit.apply(&mut limits);
-        if Limits::from_array(limits.to_array()).is_none() {
-            let hint = match name {
-                "dentries" | "console" => "; it has to be a power of two",
-                _ => "",
+        let fits = |limit: &Limit| {
+            let mut limits = Limits::default();
+            limit.apply(&mut limits);
+            Limits::from_array(limits.to_array()).is_some()
+        };
+        let limit = u32::try_from(wanted).ok().map(with).filter(fits);
+        limit.ok_or_else(|| {
+            // The most that each can be is a power of two.
+            let powers = (0..u32::BITS).map(|shift| 1 << shift);
+            let most = powers.filter(|&count| fits(&with(count))).max().unwrap_or(0);
+            let kind = match name {
+                "dentries" | "console" => "a power of two",
+                _ => "a number",
             };
-            return Err(format!("a machine cannot have {name}={number}{hint}"));
-        }
-        Ok(limit)
+            format!("a machine cannot have {name}={number}: it has to be {kind} from 1 to {most}")
+        })
     }
 }
 
@@ -261,7 +266,8 @@ mod tests {
         assert!(size("12X").is_err() && size("").is_err() && size("-1").is_err());
         assert!(size("99999999999T").is_err());
         assert_eq!(pages("1G"), Ok(262_144));
-        assert!(pages("4K").is_err() && pages("2T").is_err());
+        assert_eq!((pages("1M"), pages("1T")), (Ok(256), Ok(1 << 28)));
+        assert!(pages("1023K").is_err() && pages("1025G").is_err());
         assert_eq!(count("50m"), Ok(50_000_000));
         assert_eq!(count("1_000"), Ok(1000));
         assert!(count("1q").is_err() && count("m").is_err());
@@ -303,6 +309,10 @@ mod tests {
         assert_eq!(limits.tasks, 64);
         for bad in ["tasks", "tasks=0", "dentries=1000", "pages=1", "tasks=9G"] {
             assert!(bad.parse::<Limit>().is_err(), "{bad}");
+        }
+        for (text, range) in [("tasks=70000", "1 to 65536"), ("console=9G", "1 to 16777216")] {
+            let message = text.parse::<Limit>().unwrap_err();
+            assert!(message.contains(range), "{message}");
         }
         assert!(host_name("a-b.c").is_ok());
         assert!(host_name("").is_err() && host_name("a b").is_err());

@@ -102,7 +102,7 @@ impl Done {
             Reason::Fuel => cut("fuel", status::CUT),
             Reason::Timeout => cut("timeout", status::CUT),
             Reason::Quit => cut("quit", status::SIGNAL + 2),
-            Reason::BrokenPipe => cut(BROKEN_PIPE, status::SIGNAL + 13),
+            Reason::BrokenPipe => cut(BROKEN_PIPE, status::BROKEN_PIPE),
             Reason::Stream(error) => bail!("standard streams: {error}"),
             Reason::Engine(error) => bail!("the engine failed: {error}"),
             Reason::Ended(wait) => {

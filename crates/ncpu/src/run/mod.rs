@@ -46,6 +46,8 @@ pub(crate) mod status {
     pub(crate) const NOT_FOUND: u8 = 127;
     /// What a shell gives for signal `n`, less `n`.
     pub(crate) const SIGNAL: u8 = 128;
+    /// Whoever read our output has seen enough: what a shell gives for SIGPIPE.
+    pub(crate) const BROKEN_PIPE: u8 = SIGNAL + 13;
 }
 
 /// Runs a program and returns the status to end with.

@@ -126,7 +126,7 @@ impl Outcome {
             Reason::Fuel => End::cut("fuel", status::CUT),
             Reason::Timeout => End::cut("timeout", status::CUT),
             Reason::Deadlock => End::cut("deadlock", status::FAILED),
-            Reason::BrokenPipe => End::cut("broken-pipe", status::SIGNAL + 13),
+            Reason::BrokenPipe => End::cut("broken-pipe", status::BROKEN_PIPE),
             Reason::Quit => End::cut("quit", status::SIGNAL + 2),
             Reason::Stream(_) => End::cut("stream-error", status::FAILED),
             Reason::Engine(_) => End::cut("engine-error", status::FAILED),
