@@ -66,6 +66,10 @@ pub struct Lane {
     pub stop: u32,
     /// The task whose slice is executed.
     pub task: u32,
+    /// Whether the last round needed vector registers.
+    pub vectors: u32,
+    /// Whether the task's registers are in [`Batch::kept`] instead of the image.
+    pub kept: u32,
     /// What ended the slice, in the encoding of [`crate::exit`]; 0 for nothing to serve.
     pub exit: [u64; 3],
     /// Whether the slice has still to be taken note of.
@@ -186,6 +190,10 @@ pub struct Round {
     pub moving: u32,
 }
 
+/// Registers, in whole sectors of memory.
+#[repr(C, align(32))]
+pub struct Kept(Core);
+
 /// Many machines, and what they share.
 #[repr(C)]
 pub struct Batch {
@@ -202,6 +210,9 @@ pub struct Batch {
     pub images: *mut u8,
     /// Bytes from one to the next.
     pub image_stride: u64,
+    /// Registers of lanes that have more to execute. They are copied in each round, and images are far from each
+    /// other.
+    pub kept: *mut Kept,
     /// The image that machines are forked from.
     pub template: *const u8,
     /// Spread words of the TLBs.
@@ -318,9 +329,13 @@ impl Batch {
         table.wrapping_add(((warp as usize * words) << SPREAD_SHIFT) + PAIR * place as usize)
     }
 
-    /// The lane's registers of `task`.
-    pub(crate) fn core(&self, lane: u32, task: u32) -> *mut Core {
-        self.image(lane).wrapping_add(self.layout.core(task as usize)).cast()
+    /// Where the registers are of the task that a lane executes.
+    #[inline(always)]
+    pub(crate) fn core(&self, lane: u32, record: &Lane) -> *mut Core {
+        match record.kept {
+            0 => self.image(lane).wrapping_add(self.layout.core(record.task as usize)).cast(),
+            _ => self.kept.wrapping_add(lane as usize).cast(),
+        }
     }
 
     /// The frames that the lane has.

@@ -6,7 +6,7 @@ use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicU32, Ordering};
 use ncpu_alu::{Alu, NativeAlu};
 use ncpu_machine::code::CodeSource;
-use ncpu_machine::{Aside, Exit, Observer, StopAfter, interpret, warp};
+use ncpu_machine::{Aside, Exit, Observer, StopAfter, Vectors, interpret, warp};
 
 /// Executes up to a round's instructions of the lane's slice, and none after the lane's limit, if that is
 /// what the lane is to do.
@@ -45,13 +45,17 @@ pub unsafe fn execute<A: Alu, O: Observer, const MEET: bool, const TOGETHER: boo
         let active = record.state == wanted;
         let is_first = !TOGETHER || warp::lane() == 0;
         if wanted == state::RUN && record.state == state::SERVE && is_first {
+            let from = batch.core(lane, record);
+            record.kept = 0;
+            registers::move_to(batch.core(lane, record), from);
             wait(batch, lane);
         }
         if !MEET && !active {
             return;
         }
         let mut core = MaybeUninit::uninit();
-        registers::load::<MEET>(&mut core, batch.core(lane, record.task), active);
+        let (from, soon) = (batch.core(lane, record), record.vectors != 0);
+        let mut late = registers::load::<MEET>(&mut core, from, active, soon);
         let core = core.assume_init_mut();
         let mut mem = batch.memory(lane);
         if TOGETHER {
@@ -59,60 +63,79 @@ pub unsafe fn execute<A: Alu, O: Observer, const MEET: bool, const TOGETHER: boo
         }
         let left = record.budget.saturating_sub(record.retired);
         let budget = left.min(u64::from(batch.slice));
-        let counter = record.counter + record.retired;
+        mem.counter = record.counter + record.retired;
         if TOGETHER {
             // All have read the record.
             warp::meet();
         }
         // All that is needed afterwards is found again by the lane's number.
         let lane = Aside::new(lane);
-        let outcome =
-            interpret::<_, _, true, MEET>(core, &mut mem, alu, observer, budget, counter, active);
+        let outcome = interpret::<_, _, _, true, MEET>(
+            core, &mut mem, alu, observer, &mut late, budget, active,
+        );
         let lane = lane.get();
         let record = batch.record(lane);
         let active = record.state == wanted;
-        if MEET && are_apart(active, core.pc as u32) {
-            AtomicU32::from_ptr(&raw mut (*batch.round).apart).fetch_add(1, Ordering::Relaxed);
-        }
         let is_first = !TOGETHER || warp::lane() == 0;
-        registers::store::<MEET>(batch.core(lane, record.task), core, active && is_first);
-        if !active || !is_first {
+        let lanes = match MEET {
+            true => warp::lanes_that(active),
+            false => u32::from(active && is_first) << warp::lane(),
+        };
+        if MEET && are_apart(lanes, core.pc as u32) && warp::next_lane(lanes, 0) == warp::lane() {
+            let apart = AtomicU32::from_ptr(&raw mut (*batch.round).apart);
+            apart.fetch_add(lanes.count_ones(), Ordering::Relaxed);
+        }
+        let retired = record.retired + outcome.retired;
+        let (mut exit, mut goes_on) = (outcome.exit, false);
+        if lanes >> warp::lane() & 1 != 0 {
+            let round = &mut *batch.round;
+            if exit == Exit::Unlifted {
+                match mem.request_code(core.pc) {
+                    Ok(source) => {
+                        request(batch, &source);
+                        round.lifting = 1;
+                        goes_on = true;
+                    }
+                    // It could be executed a moment ago; execution will find out again.
+                    Err(fault) => exit = Exit::Fault(fault),
+                }
+            } else if exit == Exit::Budget {
+                goes_on = retired < record.budget;
+            }
+            if goes_on {
+                round.running = 1;
+            }
+            if wanted == state::EXACT {
+                round.exact = 1;
+            }
+            let from = batch.core(lane, record);
+            record.kept = goes_on.into();
+            if batch.core(lane, record) != from {
+                late.need(core.slots.as_mut_ptr());
+            }
+        }
+        registers::store::<MEET>(batch.core(lane, record), core, lanes, &late);
+        // A compiler that knew this before would have the registers stored in branches.
+        if lanes >> warp::lane() & 1 == 0 {
             return;
         }
-        record.retired += outcome.retired;
+        record.vectors = late.were_needed().into();
+        record.retired = retired;
         record.uops += outcome.uops;
-        let round = &mut *batch.round;
-        if wanted == state::EXACT {
-            round.exact = 1;
+        if goes_on {
+            return;
         }
-        match outcome.exit {
-            Exit::Unlifted => match mem.request_code(core.pc) {
-                Ok(source) => {
-                    request(batch, &source);
-                    round.running = 1;
-                    round.lifting = 1;
-                    return;
-                }
-                // It could be executed a moment ago; execution will find out again.
-                Err(fault) => record.exit = exit::encode(Exit::Fault(fault)),
-            },
-            Exit::Budget if record.retired < record.budget => {
-                round.running = 1;
-                return;
-            }
-            exit => record.exit = exit::encode(exit),
-        }
+        record.exit = exit::encode(exit);
         record.state = state::SERVE;
         record.pending = 1;
         wait(batch, lane);
     }
 }
 
-/// Whether those lanes of the warp that are active are at different places.
-fn are_apart(active: bool, place: u32) -> bool {
-    let first = warp::next_lane(warp::lanes_that(active), 0);
-    let differs = place != warp::word_of(first, place);
-    warp::lanes_that(active && differs) != 0
+/// Whether these lanes of the warp are at different places.
+fn are_apart(lanes: u32, place: u32) -> bool {
+    let differs = place != warp::word_of(warp::next_lane(lanes, 0), place);
+    lanes & warp::lanes_that(differs) != 0
 }
 
 /// Puts a lane on the list of those that wait to be served.

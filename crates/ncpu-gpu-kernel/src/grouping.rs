@@ -80,7 +80,7 @@ unsafe fn place(batch: &Batch, lane: u32) -> u32 {
         if record.state != state::RUN {
             return PLACES - 1;
         }
-        let pc = (*batch.core(lane, record.task)).pc;
+        let pc = (*batch.core(lane, record)).pc;
         (pc / (4 * RANGE) % u64::from(PLACES - 1)) as u32
     }
 }

@@ -39,8 +39,12 @@ impl Default for Exchange {
     }
 }
 
-/// Serves lanes that wait, one after the other, until none is left: the first thread of each warp does, and
-/// no other. Where several threads of a warp served machines that went ways of their own, bytes that they
+/// For so long, in nanoseconds, a launch takes lanes up to serve them: the display and other users of the GPU wait for
+/// its end.
+const LONGEST: u64 = 4_000_000;
+
+/// Serves lanes that wait, one after the other, until none is left, or for [`LONGEST`]: the first thread of each warp
+/// does, and no other. Where several threads of a warp served machines that went ways of their own, bytes that they
 /// had stored on their stacks were lost on an H200 (docs/measurements/lanes.md).
 ///
 /// # Safety
@@ -52,9 +56,9 @@ pub unsafe fn serve_waiting(batch: &Batch, thread: u32) {
     // SAFETY: the caller's promise. Other threads touch the number in this way only, and each lane is on
     // the list once.
     unsafe {
-        let count = (*batch.round).waiting;
+        let (count, start) = ((*batch.round).waiting, nanoseconds());
         let served = AtomicU32::from_ptr(&raw mut (*batch.round).served);
-        loop {
+        while nanoseconds() - start < LONGEST {
             let at = served.fetch_add(1, Ordering::Relaxed);
             if at >= count {
                 return;
@@ -62,6 +66,21 @@ pub unsafe fn serve_waiting(batch: &Batch, thread: u32) {
             serve(batch, *batch.waiting.add(at as usize));
         }
     }
+}
+
+/// A GPU's clock. On the host, where nobody waits, time stands still.
+fn nanoseconds() -> u64 {
+    #[cfg(target_arch = "nvptx64")]
+    {
+        unsafe extern "unadjusted" {
+            #[link_name = "llvm.nvvm.read.ptx.sreg.globaltimer"]
+            fn global_timer() -> u64;
+        }
+        // SAFETY: reading this register has no conditions.
+        unsafe { global_timer() }
+    }
+    #[cfg(not(target_arch = "nvptx64"))]
+    0
 }
 
 /// Serves a lane that waits for it.

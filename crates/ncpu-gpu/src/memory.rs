@@ -1,7 +1,7 @@
 //! How much of a device's memory lanes take.
 
 use ncpu_engine::Machine;
-use ncpu_gpu_kernel::batch::{LIFTS, WARP};
+use ncpu_gpu_kernel::batch::{Kept, LIFTS, WARP};
 use ncpu_gpu_kernel::grouping::{Places, REGION};
 use ncpu_gpu_kernel::{Given, Lane, Lift};
 use ncpu_linux::Layout;
@@ -41,7 +41,7 @@ pub struct Plan {
 fn lane_bytes(layout: &Layout, plan: &Plan) -> u64 {
     let words = Tlb::words(true) + Lookup::words(true);
     let records = size_of::<Lane>() + size_of::<Given>() + size_of::<Tallies>();
-    let records = records as u64 + 16;
+    let records = (records + size_of::<Kept>()) as u64 + 16;
     let blocks = frame_limit(layout) * BLOCK_ENTRY;
     let blocks = if plan.spread { blocks / u64::from(WARP) + 1 } else { blocks };
     image_stride(layout) + 8 * words as u64 + records + blocks + output_room(layout, plan)

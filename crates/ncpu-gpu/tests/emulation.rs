@@ -3,13 +3,14 @@
 #[path = "../../ncpu-engine/tests/support/mod.rs"]
 mod support;
 
+use ncpu_cuda::Device;
 use ncpu_engine::state_hash;
 use ncpu_gpu::{Emulation, Lanes, Plan};
 use ncpu_gpu_kernel::batch::{WARP, stop};
 use ncpu_gpu_kernel::grouping::REGION;
 use ncpu_gpu_kernel::{Given, Lane};
 use ncpu_machine::BlockLayout;
-use support::{INSTRUCTIONS, PROGRAM, booted, finish, pool};
+use support::{INSTRUCTIONS, PROGRAM, STEPS, booted, finish, pool};
 
 fn fresh() -> Lane {
     Lane { limit: u64::MAX, stride: 10_000_000, input_ends: 1, ..Lane::default() }
@@ -57,6 +58,47 @@ fn check_ends(lanes: &mut Lanes<Emulation>, all: &[u32]) {
         assert_eq!((record.exit_status, record.total), (42 << 8, INSTRUCTIONS));
         let [low, high] = record.hash.map(u128::from);
         assert_eq!(low | high << 64, expected);
+    }
+}
+
+/// What [`STEPS`] gives for a number.
+fn sum_of_odd_steps(byte: u8) -> u32 {
+    let (mut number, mut sum) = (u32::from(byte) + 1, 0);
+    for step in 1.. {
+        number = match number {
+            1 => break,
+            odd if odd % 2 == 1 => {
+                sum += step;
+                3 * odd + 1
+            }
+            even => even / 2,
+        };
+    }
+    sum % 256
+}
+
+#[test]
+fn lanes_of_warps_keep_registers_from_round_to_round() {
+    // Two whole warps, and one lane more.
+    let count = 65;
+    let plan = Plan { lanes: count, spread: true, frames: 96 * 64, staged: 0, output: 1 << 16 };
+    let mut lanes = Lanes::new(Emulation::with_warps(), &mut booted(&pool(STEPS)), &plan).unwrap();
+    let all: Vec<u32> = (0..count).collect();
+    let input = lanes.device().alloc(8 * u64::from(count)).unwrap();
+    let given = |lane: u32| {
+        let at = input + 8 * u64::from(lane);
+        lanes.device().upload(at, &[lane as u8]).unwrap();
+        Given { input: at, input_length: 1 }
+    };
+    let given: Vec<_> = all.iter().map(|&lane| given(lane)).collect();
+    lanes.fork(&all, &fresh(), &given).unwrap();
+    let mut ended = 0;
+    while ended < count {
+        ended += lanes.round(100).unwrap().0.stopped;
+    }
+    for (lane, record) in all.iter().zip(lanes.records(&all).unwrap()) {
+        let expected = sum_of_odd_steps(*lane as u8);
+        assert_eq!((record.stop, record.exit_status), (stop::ENDED, expected << 8), "lane {lane}");
     }
 }
 

@@ -270,20 +270,21 @@ fn input_and_output_pass_as_on_the_host() {
     }
 }
 
-/// Writes "hello\n", then branches to itself.
+/// Writes "hello\n", then counts.
 const HELLO_FOREVER: &[u32] = &[
     0xd280_0020, // mov x0, #1
-    0x1000_00a1, // adr x1, message
+    0x1000_00c1, // adr x1, message
     0xd280_00c2, // mov x2, #6
     0xd280_0808, // mov x8, #64 (write)
     0xd400_0001, // svc #0
-    0x1400_0000, // b .
+    0x9100_0421, // count: add x1, x1, #1
+    0x17ff_ffff, // b count
     0x6c6c_6568, // message: "hello\n"
     0x0000_0a6f,
 ];
 
-/// A host whose user leaves while the machine is busy.
-struct Leaving;
+/// A host that always has news; its user leaves while the machine is busy, when asked so many times.
+struct Leaving(u32);
 
 impl Host for Leaving {
     fn output(&mut self, _: u8, _: &[u8]) -> io::Result<()> {
@@ -293,7 +294,8 @@ impl Host for Leaving {
         Ok(Input::End)
     }
     fn poll_input(&mut self, _: &mut [u8]) -> io::Result<Input> {
-        Ok(Input::Quit)
+        self.0 -= 1;
+        Ok(if self.0 == 0 { Input::Quit } else { Input::Nothing })
     }
     fn has_news(&mut self, _: usize) -> io::Result<bool> {
         Ok(true)
@@ -302,13 +304,23 @@ impl Host for Leaving {
 
 #[test]
 fn a_host_with_news_does_not_wait_for_the_slice() {
-    let mut machine = uploaded(booted(&pool(HELLO_FOREVER)));
-    let folders = &mut Folders::default();
-    let reason = drive_machine(&mut machine, &mut Leaving, folders, Rules::default()).reason;
-    assert!(matches!(reason, Reason::Quit), "{reason:?}");
-    let mut fetched = machine.fetch().unwrap();
-    // What it would have been at the end of the first slice. (It does not get there in 5 ms.)
-    assert!(figures(&mut fetched).0 < SLICE);
+    for times in [1, 9] {
+        let mut machine = uploaded(booted(&pool(HELLO_FOREVER)));
+        let (host, folders) = (&mut Leaving(times), &mut Folders::default());
+        let reason = drive_machine(&mut machine, host, folders, Rules::default()).reason;
+        assert!(matches!(reason, Reason::Quit), "{reason:?}");
+        let mut fetched = machine.fetch().unwrap();
+        // What it would have been at the end of that slice. (It does not get there in 5 ms each.)
+        let (retired, ..) = figures(&mut fetched);
+        assert!(retired < u64::from(times) * SLICE);
+        // It goes on as if nobody had looked.
+        let machines = [&mut booted(&pool(HELLO_FOREVER)), &mut fetched];
+        let [expected, found] = machines.map(|machine| {
+            support::run_to(machine, retired.next_multiple_of(SLICE) + SLICE);
+            figures(machine)
+        });
+        assert_eq!(found, expected);
+    }
 }
 
 /// A device that fails at a launch. Its memory can still be read if `answers`.
@@ -388,8 +400,9 @@ impl Device for Failing {
 
 #[test]
 fn a_failed_device_is_a_reason_and_what_it_still_has_can_be_fetched() {
-    for answers in [true, false] {
-        let device = Failing { device: Emulation::default(), launches: Cell::new(60), answers };
+    for (launches, answers) in (50..62).map(|launches| (launches, launches < 61)) {
+        let launches = Cell::new(launches);
+        let device = Failing { device: Emulation::default(), launches, answers };
         let mut template = booted(&pool_of(HELLO_FOREVER, 8 * 256));
         let mut machine = GpuMachine::new(device, &mut template, false).unwrap();
         let mut host = Tape::new(b"", 1);

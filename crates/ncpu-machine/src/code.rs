@@ -14,7 +14,7 @@ use crate::frame::FrameBytes;
 use crate::words::{LaneWords, pair};
 use core::sync::atomic::{AtomicU32, Ordering};
 use ncpu_a64::{Lifted, lift};
-use ncpu_uop::{Op, Uop};
+use ncpu_uop::{Op, Role, Uop};
 
 /// Guest instructions in a page.
 pub const WORDS: usize = PAGE_SIZE / 4;
@@ -425,7 +425,20 @@ impl<'m> CodeCache<'m> {
 pub struct Draft {
     uops: [[Uop; LONGEST]; WORDS],
     lengths: [u8; WORDS],
+    vectors: [Vectors; WORDS],
     entries: [u16; WORDS],
+}
+
+/// What is known of a word for [`Uop::VECTORS`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Vectors {
+    /// It names none, and the next word follows.
+    No,
+    /// It names some.
+    Yes,
+    /// It is a branch.
+    End,
 }
 
 impl Draft {
@@ -440,8 +453,19 @@ impl Draft {
             // SAFETY: in bounds, and this thread's alone.
             unsafe { (*draft).uops[index][n] = Uop { at: uop.at | index as u16, ..*uop } };
         }
+        let uops = lifted.uops();
+        let vectors = if uops.iter().any(Uop::names_vector) {
+            Vectors::Yes
+        } else if uops.iter().any(|uop| uop.op.roles().contains(&Role::Branch)) {
+            Vectors::End
+        } else {
+            Vectors::No
+        };
         // SAFETY: as above.
-        unsafe { (*draft).lengths[index] = lifted.uops().len() as u8 };
+        unsafe {
+            (*draft).lengths[index] = uops.len() as u8;
+            (*draft).vectors[index] = vectors;
+        }
     }
 
     /// Finds the place of every word and returns how many micro-ops the page has: the part of the
@@ -462,6 +486,14 @@ impl Draft {
         count + 1
     }
 
+    /// [`Uop::VECTORS`] if it is that of a word, else zero.
+    fn vectors(&self, index: usize) -> u16 {
+        match self.vectors[index..].iter().find(|&&vectors| vectors != Vectors::No) {
+            Some(Vectors::Yes) => Uop::VECTORS,
+            _ => 0,
+        }
+    }
+
     /// The fused form of word `index` and the one after it, which stands in front of both.
     #[cfg_attr(target_arch = "nvptx64", inline(never))]
     fn fused(&self, page: u64, index: usize) -> Option<Uop> {
@@ -479,8 +511,9 @@ unsafe fn emit(page: u64, draft: &Draft, index: usize, entries: *mut u16, uops: 
     let place = draft.entries[index];
     // SAFETY: below `WORDS`.
     unsafe { entries.add(index).write(place) };
-    let mut at = usize::from(place);
+    let (mut at, vectors) = (usize::from(place), draft.vectors(index));
     let mut put = |mut uop: Uop| {
+        uop.at |= vectors;
         resolve_branch(page, &draft.entries, &mut uop);
         // SAFETY: the page has as many micro-ops as `Draft::place` counted.
         unsafe { uops.add(at).write(uop) };

@@ -12,6 +12,17 @@ pub struct Core {
     pub pc: u64,
 }
 
+/// Vector registers of a core that may come when they are needed.
+pub trait Vectors {
+    /// They are needed in these slots, of [`slot::COUNT`].
+    fn need(&mut self, slots: *mut u64);
+}
+
+/// They are there.
+impl Vectors for () {
+    fn need(&mut self, _: *mut u64) {}
+}
+
 impl Default for Core {
     fn default() -> Self {
         let mut slots = [0; slot::COUNT];

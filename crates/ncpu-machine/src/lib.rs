@@ -32,7 +32,7 @@ pub mod warp;
 mod words;
 
 pub use addr::{Access, Fault, FaultKind, FrameId, PAGE_SIZE, Ppn};
-pub use cpu::Core;
+pub use cpu::{Core, Vectors};
 pub use frame::FrameBytes;
 pub use lane::Aside;
 pub use mem::Mem;

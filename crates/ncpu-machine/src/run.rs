@@ -7,7 +7,7 @@
 
 use crate::addr::{Access, Fault, FaultKind, PAGE_SIZE};
 use crate::code::{self, WORDS};
-use crate::cpu::Core;
+use crate::cpu::{Core, Vectors};
 use crate::exec;
 use crate::exec::{convert, hot};
 use crate::lane::{Aside, fetch, fetch_anew, operation, unpack};
@@ -69,9 +69,10 @@ pub fn run<A: Alu, O: Observer>(
 ) -> Outcome {
     let (mut retired, mut uops) = (0, 0);
     loop {
-        let (budget, counter) = (budget.saturating_sub(retired), counter.wrapping_add(retired));
+        let budget = budget.saturating_sub(retired);
+        mem.counter = counter.wrapping_add(retired);
         let outcome =
-            interpret::<A, O, false, false>(core, mem, alu, observer, budget, counter, true);
+            interpret::<A, O, _, false, false>(core, mem, alu, observer, &mut (), budget, true);
         retired += outcome.retired;
         uops += outcome.uops;
         match outcome.exit {
@@ -93,26 +94,25 @@ const MOST: u64 = 1 << 24;
 /// up to its next branch, and so do those that are at the same place; the others wait. (A GPU executes
 /// different operations one after the other, so that it is better to wait until many want the same.) A few
 /// lanes do not wait. So all lanes have to call this at the same time, `active` or not, and none returns
-/// before the last one can.
+/// before the last one can. Their vector registers may come late.
 ///
 /// # Panics
 /// When `SPREAD` is not what the memory's tables are.
 #[expect(unused_assignments, reason = "what a call keeps may be set right after it")]
 // Inlined so that a GPU's compiler sees that the registers are a thread's own memory.
 #[inline(always)]
-pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
+pub fn interpret<A: Alu, O: Observer, V: Vectors, const SPREAD: bool, const MEET: bool>(
     core: &mut Core,
     mem: &mut Mem<'_>,
     alu: &A,
     observer: &mut O,
+    vectors: &mut V,
     budget: u64,
-    counter: u64,
     active: bool,
 ) -> Outcome {
     let regs: *mut u64 = core.slots.as_mut_ptr();
     assert!(mem.tlb.is_spread() == SPREAD);
     let mut translations = mem.tlb.first().cast_const();
-    mem.counter = counter;
     let mut budget = Aside::new(budget.min(MOST) as i32);
 
     // What has been done is `clock` and `trail` less the present place in the page, so that straight
@@ -295,6 +295,9 @@ pub fn interpret<A: Alu, O: Observer, const SPREAD: bool, const MEET: bool>(
             if place != ip as u32 {
                 continue;
             }
+        }
+        if MEET && unpack(ahead).at & Uop::VECTORS != 0 {
+            vectors.need(regs);
         }
 
         loop {

@@ -86,6 +86,9 @@ impl Uop {
     /// Set in [`Uop::at`] when the micro-op does the work of the next two micro-ops, which are two
     /// whole guest instructions; [`Uop::at`] is then the index of the second one.
     pub const FUSED: u16 = 1 << 14;
+    /// Set in [`Uop::at`] when this micro-op, or one that follows it up to the next branch, names a
+    /// vector register.
+    pub const VECTORS: u16 = 1 << 13;
     /// The index bits of [`Uop::at`]: 0 to 1023, or 1024 for the end of the page.
     pub const INDEX: u16 = (1 << 11) - 1;
 
@@ -98,6 +101,11 @@ impl Uop {
     #[inline(always)]
     pub const fn index(&self) -> u16 {
         self.at & Self::INDEX
+    }
+
+    /// Whether an operand is a vector register.
+    pub fn names_vector(&self) -> bool {
+        self.op.roles().iter().any(|role| role.field(self).is_some_and(|slot| slot >= slot::v(0)))
     }
 
     /// The 16-bit truth table of a condition, kept in `rb` (low byte) and `rc` (high byte) by

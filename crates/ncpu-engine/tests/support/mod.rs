@@ -60,6 +60,38 @@ pub(crate) const MIDDLE: u64 = 65_537;
 /// The first instruction after the store to the first page.
 pub(crate) const STORED: u64 = INSTRUCTIONS - 8;
 
+/// From its input, a byte, plus 1, to 1: the next number is half of an even one, or 1 more than three times an odd
+/// one. Ends with the sum of the numbers of the steps that come from odd ones, which is in a vector register.
+pub(crate) const STEPS: &[u32] = &[
+    0xd100_43ff, // sub sp, sp, #16
+    0xd280_0000, // mov x0, #0
+    0x9100_03e1, // mov x1, sp
+    0xd280_0022, // mov x2, #1
+    0xd280_07e8, // mov x8, #63 (read)
+    0xd400_0001, // svc #0
+    0x3940_03e3, // ldrb w3, [sp]
+    0x6f00_e400, // movi v0.2d, #0
+    0x9100_0461, // add x1, x3, #1
+    0xd280_0002, // mov x2, #0
+    0xf100_043f, // step: cmp x1, #1
+    0x5400_0140, // b.eq done
+    0x9100_0442, // add x2, x2, #1
+    0x3600_00c1, // tbz w1, #0, even
+    0x8b01_0421, // add x1, x1, x1, lsl #1
+    0x9100_0421, // add x1, x1, #1
+    0x4e08_0c41, // dup v1.2d, x2
+    0x4ee1_8400, // add v0.2d, v0.2d, v1.2d
+    0x17ff_fff8, // b step
+    0xd341_fc21, // even: lsr x1, x1, #1
+    0x17ff_fff6, // b step
+    0xd280_1588, // done: mov x8, #172 (getpid)
+    0xd400_0001, // svc #0
+    0x1400_0001, // b last
+    0x4e18_3c00, // last: mov x0, v0.d[1]
+    0xd280_0ba8, // mov x8, #93 (exit)
+    0xd400_0001, // svc #0
+];
+
 /// Copies standard input to standard output, 4,096 bytes at a time.
 pub(crate) const CAT: &[u32] = &[
     0xd140_07ff, // sub sp, sp, #4096

@@ -12,7 +12,7 @@ use ncpu_gpu_kernel::batch::WARP;
 use ncpu_gpu_kernel::{Batch, Given, Lane};
 use ncpu_linux::{Layout, is_zero};
 use ncpu_machine::mem::Page;
-use ncpu_machine::{BlockState, PAGE_SIZE};
+use ncpu_machine::{BlockState, Core, PAGE_SIZE};
 use std::mem::offset_of;
 use std::ops::Range;
 use std::sync::Arc;
@@ -138,12 +138,18 @@ impl<D: Device> Lanes<D> {
         self.choose(&[lane])?;
         let parts = self.occupied()?;
         let at = self.image_address(lane);
+        let running = self.lane(lane)?;
+        let kept = self.record.kept.wrapping_add(lane as usize).addr() as u64;
         let (pool, layout) = (Arc::clone(&self.pool), self.layout);
         let device = &self.device;
         let fill = |image: &mut [u8]| {
             for part in parts {
                 let (start, end) = (part.start, part.end.min(image.len()));
                 device.download(at + start as u64, &mut image[start..end])?;
+            }
+            if running.kept != 0 {
+                let core = layout.core(running.task as usize);
+                device.download(kept, &mut image[core..core + size_of::<Core>()])?;
             }
             Ok(())
         };

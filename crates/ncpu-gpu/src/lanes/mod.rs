@@ -22,7 +22,7 @@ use machines::{Flat, used_parts};
 use ncpu_cuda::{Device, Timings};
 use ncpu_engine::batch::{DeviceFigures, ModuleOpening, Opening};
 use ncpu_engine::{Machine, Pool};
-use ncpu_gpu_kernel::batch::{LIFTS, WARP};
+use ncpu_gpu_kernel::batch::{Kept, LIFTS, WARP};
 use ncpu_gpu_kernel::packed::PackedNetworks;
 use ncpu_gpu_kernel::{Batch, Given, Lane, Lift, Round};
 use ncpu_linux::{Layout, is_zero};
@@ -141,6 +141,7 @@ impl<D: Device> Lanes<D> {
             layout,
             images: pointer(this.alloc(image_stride(&layout) * u64::from(lanes))?),
             image_stride: image_stride(&layout),
+            kept: pointer(this.alloc(room(lanes.into(), size_of::<Kept>()))?),
             template: pointer(template),
             translations: pointer(this.spread_words(warps, Tlb::words(true))?),
             lookups: pointer(this.spread_words(warps, Lookup::words(true))?),

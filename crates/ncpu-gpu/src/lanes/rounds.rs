@@ -106,9 +106,7 @@ impl<D: Device> Lanes<D> {
         self.device.fill(at, 0, size_of::<Round>() as u64)?;
         self.execute()?;
         let executed = self.device.mark()?;
-        let servers = self.lanes.min(SERVING * self.device.processors());
-        self.launch("ncpu_serve", servers * WARP)?;
-        let served = self.device.mark()?;
+        let served = self.serve()?;
         Ok(Begun { start, executed, served })
     }
 
@@ -117,10 +115,14 @@ impl<D: Device> Lanes<D> {
     /// # Errors
     /// When a call of the driver fails.
     pub(crate) fn finish(&mut self, begun: &Begun) -> Result<(Round, Spent)> {
-        let Begun { start, executed, served } = *begun;
+        let Begun { start, executed, mut served } = *begun;
         let at = self.record.round.addr() as u64;
         let mut round = Round::default();
         self.device.download(at, round.bytes_mut())?;
+        while round.served < round.waiting {
+            served = self.serve()?;
+            self.device.download(at, round.bytes_mut())?;
+        }
         self.rounds += 1;
         self.exact = round.exact != 0;
         self.apart = round.apart;
@@ -230,6 +232,13 @@ impl<D: Device> Lanes<D> {
             self.launch("ncpu_execute_exactly", threads)?;
         }
         Ok(())
+    }
+
+    /// Serves lanes that wait, for some milliseconds.
+    fn serve(&self) -> Result<Mark> {
+        let servers = self.lanes.min(SERVING * self.device.processors());
+        self.launch("ncpu_serve", servers * WARP)?;
+        Ok(self.device.mark()?)
     }
 
     fn between(&self, from: Mark, to: Mark) -> Result<Duration> {

@@ -63,7 +63,7 @@ pub struct Mem<'m> {
     /// What is loaded or stored out of line.
     pub(crate) numbers: [u64; 4],
     /// The virtual counter when the interpreter began.
-    pub(crate) counter: u64,
+    pub counter: u64,
     is_executed_together: bool,
 }
 
