@@ -14,6 +14,8 @@ const SHORT: Duration = Duration::from_millis(1);
 const MANY: u32 = 4;
 /// Least and most instructions: some lines of a program, and what one lane executes in 100 ms.
 const SLICES: std::ops::RangeInclusive<u32> = 1 << 10..=1 << 20;
+/// The most that rounds lead to in which lanes found their code missing: they say little of how long a slice takes.
+const LIFTING: u32 = 1 << 15;
 
 /// Instructions of the next round, from what the last ones took. Where rounds are cut is no part of a
 /// machine's history.
@@ -38,13 +40,13 @@ impl Pace {
         // Lanes that wait do not gain from a slice that is much shorter than what serving them takes,
         // and the others lose.
         let most = if do_many_wait { spent.serving.clamp(SHORT, LONG) } else { LONG };
+        let could_be_longer = round.lifting == 0 || self.slice < LIFTING;
         self.slice = if spent.executing > most {
             self.slice / 2
-        } else if spent.executing < most / 2 && round.waiting < running && round.lifting == 0 {
+        } else if spent.executing < most / 2 && round.waiting < running && could_be_longer {
             self.slice * 2
         } else {
-            // It took as long as it should, or no lane would have gone further with more, or some would have with
-            // their code.
+            // It took as long as it should, or no lane would have gone further with more.
             self.slice
         };
         self.slice = self.slice.clamp(*SLICES.start(), *SLICES.end());
@@ -73,6 +75,18 @@ mod tests {
         assert_eq!(slice_after(2, 1, 3_000, 0), first);
         assert_eq!(slice_after(100, 0, 1, 0), *SLICES.end());
         assert_eq!(slice_after(100, 0, 9_000, 0), *SLICES.start());
+    }
+
+    #[test]
+    fn slices_grow_to_some_length_while_code_is_missing() {
+        let mut pace = Pace::new();
+        let spent = Spent { executing: Duration::from_micros(10), ..Spent::default() };
+        for _ in 0..100 {
+            pace.after(&Round { lifting: 1, ..Round::default() }, &spent, 100);
+        }
+        assert_eq!(pace.slice(), LIFTING);
+        pace.after(&Round::default(), &spent, 100);
+        assert_eq!(pace.slice(), 2 * LIFTING);
     }
 
     #[test]
