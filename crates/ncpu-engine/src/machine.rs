@@ -5,12 +5,12 @@
 use memmap2::{MmapMut, MmapOptions};
 use ncpu_image::RootImage;
 use ncpu_linux::{Errno, Kernel, Layout, Limits, exec, file, is_zero, process, vfs};
-use ncpu_machine::code::{CodeCache, CodeStore, DirectoryEntry, Lookup};
+use ncpu_machine::code::{CodeCache, CodeExtent, CodeStore, DirectoryEntry, Lookup};
 use ncpu_machine::mem::{Mem, Tlb};
 use ncpu_machine::{FramePool, LaneWords, PAGE_SIZE, PoolState, Ppn};
 use ncpu_uop::Uop;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Micro-ops that the code cache has room for: 64 MiB, of which only what is used is ever touched.
 const CODE_UOPS: usize = 4 << 20;
@@ -97,6 +97,8 @@ pub struct Pool {
     state: PoolState,
     capacity: u32,
     root: RootImage,
+    /// Caches of machines that are gone.
+    spare: Mutex<Vec<Caches>>,
 }
 
 impl Pool {
@@ -113,6 +115,7 @@ impl Pool {
             state: PoolState::default(),
             capacity,
             root,
+            spare: Mutex::default(),
         }))
     }
 
@@ -124,6 +127,12 @@ impl Pool {
     /// Frames in use by all machines of the pool.
     pub fn used(&self) -> u32 {
         self.handle().used()
+    }
+
+    /// Calls a function with the spare caches.
+    fn with_spare<R>(&self, f: impl FnOnce(&mut Vec<Caches>) -> R) -> R {
+        // Nothing panics with the lock held.
+        f(&mut self.spare.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn handle(&self) -> FramePool {
@@ -150,10 +159,30 @@ pub struct Machine {
     layout: Layout,
     image: MmapMut,
     pool: Arc<Pool>,
+    /// There until the machine is gone.
+    caches: Option<Caches>,
+}
+
+/// What a machine is faster with. Code lifted from the root file system stays from one machine of a pool to the next.
+struct Caches {
     tlb: MmapMut,
     lookup: MmapMut,
     code: MmapMut,
     directory: MmapMut,
+    /// What of the code is good; nothing while it is in use.
+    extent: Option<CodeExtent>,
+}
+
+impl Caches {
+    fn new() -> Result<Caches, BootError> {
+        Ok(Caches {
+            tlb: reserve(Tlb::words(false) * size_of::<u64>())?,
+            lookup: reserve(Lookup::words(false) * size_of::<u64>())?,
+            code: reserve(CODE_UOPS * size_of::<Uop>())?,
+            directory: reserve(CODE_DIRECTORY * size_of::<DirectoryEntry>())?,
+            extent: Some(CodeExtent::default()),
+        })
+    }
 }
 
 fn reserve(bytes: usize) -> Result<MmapMut, BootError> {
@@ -188,10 +217,10 @@ impl Machine {
             layout,
             image: reserve_table(layout.bytes())?,
             pool: Arc::clone(pool),
-            tlb: reserve(Tlb::words(false) * size_of::<u64>())?,
-            lookup: reserve(Lookup::words(false) * size_of::<u64>())?,
-            code: reserve(CODE_UOPS * size_of::<Uop>())?,
-            directory: reserve(CODE_DIRECTORY * size_of::<DirectoryEntry>())?,
+            caches: Some(match pool.with_spare(Vec::pop) {
+                Some(caches) => caches,
+                None => Caches::new()?,
+            }),
         })
     }
 
@@ -239,30 +268,39 @@ impl Machine {
         if complete { Ok(machine) } else { Err(BootError::Setup(Errno::ENOMEM).into()) }
     }
 
-    /// Lends the machine as a kernel view, with empty caches.
+    /// Lends the machine as a kernel view, with caches of which nothing is of another time.
     pub fn with_kernel<R>(&mut self, f: impl FnOnce(&mut Kernel<'_>) -> R) -> R {
         let rom = match self.pool.root.rom() {
             Ok(rom) => rom,
             Err(error) => panic!("a mapped root file system image was changed: {error:?}"),
         };
         let pool = self.pool.handle();
-        let area = self.code.as_mut_ptr().cast();
-        let directory = self.directory.as_mut_ptr().cast();
-        // SAFETY: the mappings are page-aligned, large enough, and unshared.
-        let store =
-            unsafe { CodeStore::new(area, CODE_UOPS as u32, directory, CODE_DIRECTORY as u32) };
-        // SAFETY: nothing uses the store yet. What it held is of another time.
-        unsafe { store.clear() };
+        let Some(caches) = &mut self.caches else { unreachable!("the machine is gone") };
+        let (area, directory) = (caches.code.as_mut_ptr(), caches.directory.as_mut_ptr());
+        let (area, directory) = (area.cast(), directory.cast());
+        let (capacity, slots) = (CODE_UOPS as u32, CODE_DIRECTORY as u32);
+        let extent = caches.extent.take();
+        // SAFETY: the mappings are page-aligned, large enough, and unshared, and of as much as is said of them.
+        let store = unsafe {
+            CodeStore::go_on(area, capacity, directory, slots, extent.unwrap_or_default())
+        };
+        if extent.is_none() {
+            // SAFETY: nothing uses the store yet. Whoever did before has panicked.
+            unsafe { store.clear() };
+        }
         // SAFETY: as above; `Mem::new` flushes both tables.
         let mut kernel = unsafe {
             let words = |table: &mut MmapMut| LaneWords::from_raw(table.as_mut_ptr().cast(), false);
-            let tlb = Tlb::new(words(&mut self.tlb));
-            let code = CodeCache::new(&store, Lookup::new(words(&mut self.lookup)));
+            let tlb = Tlb::new(words(&mut caches.tlb));
+            let code = CodeCache::new(&store, Lookup::new(words(&mut caches.lookup)));
             self.layout.view(self.image.as_mut_ptr(), rom, |allocator, pages| {
                 Mem::new(pool, allocator, pages, tlb, code)
             })
         };
-        f(&mut kernel)
+        let result = f(&mut kernel);
+        // SAFETY: the view is not used any more.
+        caches.extent = Some(unsafe { store.leave() });
+        result
     }
 
     /// The limits that the machine was made with.
@@ -294,6 +332,9 @@ impl Machine {
 impl Drop for Machine {
     fn drop(&mut self) {
         self.with_kernel(|kernel| kernel.mem.release_all());
+        if let Some(caches) = self.caches.take() {
+            self.pool.with_spare(|spare| spare.push(caches));
+        }
     }
 }
 

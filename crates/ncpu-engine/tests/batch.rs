@@ -6,7 +6,9 @@ use ncpu_alu::NativeAlu;
 use ncpu_engine::batch::{
     BatchEngine, BatchError, Case, CpuBatch, Finished, GuestFile, Outcome, Rules, Summary, Template,
 };
-use ncpu_engine::{Boot, Folders, Host, Input, Pool, Program, User, drive, state_hash};
+use ncpu_engine::{
+    Boot, Folders, Host, Input, Machine, Pause, Pool, Program, Reason, User, drive, state_hash,
+};
 use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -111,6 +113,66 @@ fn machines_share_nothing_that_they_write() {
     assert_eq!(pool.used(), used);
     drop(engine);
     assert_eq!(pool.used(), 0);
+}
+
+/// Executes eight bytes of input, and ends with what they return.
+const EXECUTE: &[u32] = &[
+    0xd280_0000, // mov x0, #0
+    0xd282_0001, // mov x1, #4096
+    0xd280_00e2, // mov x2, #7
+    0xd280_0443, // mov x3, #34
+    0x9280_0004, // mov x4, #-1
+    0xd280_0005, // mov x5, #0
+    0xd280_1bc8, // mov x8, #222 (mmap)
+    0xd400_0001, // svc #0
+    0xaa00_03f3, // mov x19, x0
+    0xd280_0000, // mov x0, #0
+    0xaa13_03e1, // mov x1, x19
+    0xd280_0102, // mov x2, #8
+    0xd280_07e8, // mov x8, #63 (read)
+    0xd400_0001, // svc #0
+    0xd63f_0260, // blr x19
+    0xd280_0ba8, // mov x8, #93 (exit)
+    0xd400_0001, // svc #0
+];
+
+#[test]
+fn code_of_a_machine_before_is_used_again_unless_it_was_its_own() {
+    let pool = lanes_pool(EXECUTE);
+    let run = |machine: &mut Machine, status: u32, pause| {
+        // mov x0, #status; ret
+        let code = [0xd280_0000 | status << 5, 0xd65f_03c0].map(u32::to_le_bytes).concat();
+        let mut host = File(io::Cursor::new(code), Vec::new());
+        let rules = ncpu_engine::Rules { pause, ..Default::default() };
+        machine.with_kernel(|kernel| {
+            let folders = &mut Folders::default();
+            let ending = drive(kernel, &NativeAlu, &mut host, folders, rules);
+            (ending.reason, kernel.mem.lifted_pages())
+        })
+    };
+    // The program's page and the one that it was given, and then the latter alone.
+    for lifted in [2, 1] {
+        let (reason, found) = run(&mut booted(&pool), 7, None);
+        assert!(matches!(reason, Reason::Ended(0x700)), "{reason:?}");
+        assert_eq!(found, lifted);
+    }
+    // Machines are given frames that others had, and forks of them, with the caches of those, execute what is there.
+    // (Which frames come back depends on how many machines there were in between.)
+    let mut template = booted(&pool);
+    for between in 0..8 {
+        let mut first = template.fork().unwrap();
+        let other = template.fork().unwrap();
+        run(&mut first, 99, Some(Pause::At(16)));
+        drop(first);
+        drop(other);
+        for _ in 0..between {
+            run(&mut template.fork().unwrap(), 98, Some(Pause::At(16)));
+        }
+        let mut second = template.fork().unwrap();
+        run(&mut second, between, Some(Pause::At(15)));
+        let (reason, _) = run(&mut second.fork().unwrap(), 0, None);
+        assert!(matches!(reason, Reason::Ended(end) if end == between << 8), "{reason:?}");
+    }
 }
 
 #[test]

@@ -152,6 +152,13 @@ pub(crate) unsafe fn look_up<const SPREAD: bool>(first: *const u64, pc: u64) -> 
         .then(|| PageCode(core::ptr::with_exposed_provenance(code as usize)))
 }
 
+/// How much of its memory a [`CodeStore`] uses, for another one that goes on with it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CodeExtent {
+    used: u32,
+    entries: u32,
+}
+
 /// Lifted pages, for one machine or for all lanes of a GPU.
 #[repr(C)]
 pub struct CodeStore {
@@ -186,16 +193,54 @@ impl CodeStore {
         directory: *mut DirectoryEntry,
         slots: u32,
     ) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { CodeStore::go_on(area, capacity, directory, slots, CodeExtent::default()) }
+    }
+
+    /// A store that goes on with what another one of the same memory had when it was left with this extent
+    /// ([`CodeStore::leave`]).
+    ///
+    /// # Safety
+    /// Both must be valid for the life of the store and used by nothing else, and be as they were left.
+    ///
+    /// # Panics
+    /// As [`CodeStore::new`].
+    pub unsafe fn go_on(
+        area: *mut Uop,
+        capacity: u32,
+        directory: *mut DirectoryEntry,
+        slots: u32,
+        extent: CodeExtent,
+    ) -> Self {
         assert!(capacity as usize >= Self::MIN_AREA && slots.is_power_of_two());
         CodeStore {
             area,
             capacity,
-            used: AtomicU32::new(0),
+            used: AtomicU32::new(extent.used),
             directory,
             slots,
-            entries: AtomicU32::new(0),
+            entries: AtomicU32::new(extent.entries),
             lifted: AtomicU32::new(0),
         }
+    }
+
+    /// Gives up code of frames whose contents may change, so that other machines of the same pool can go on with the
+    /// rest.
+    ///
+    /// # Safety
+    /// Nothing else may use the store any more.
+    pub unsafe fn leave(self) -> CodeExtent {
+        // What it went on with has none of it.
+        if self.lifted.load(Ordering::Relaxed) != 0 {
+            for index in 0..self.slots as usize {
+                // SAFETY: in the directory, which the caller has for itself.
+                let frame = unsafe { &(*self.directory.add(index)).frame };
+                if (1..FrameId::ROM).contains(&frame.load(Ordering::Relaxed)) {
+                    frame.store(DROPPED, Ordering::Relaxed);
+                }
+            }
+        }
+        CodeExtent { used: self.used.into_inner(), entries: self.entries.into_inner() }
     }
 
     /// The entries where code of `key` may be, in the order of looking.
