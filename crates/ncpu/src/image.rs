@@ -1,6 +1,7 @@
 //! `ncpu image`.
 
 use crate::cli::ImageCommand;
+use crate::report::tell;
 use crate::tree;
 use anyhow::Context;
 use ncpu_image::{Options, Owners};
@@ -16,7 +17,7 @@ pub(crate) fn main(command: &ImageCommand) -> anyhow::Result<u8> {
             let options = Options { owners, reference: reference.clone(), ..Options::default() };
             let image = ncpu_image::build(source, output, &options)?;
             let rom = image.rom()?;
-            eprintln!(
+            tell!(
                 "{}: {} files and folders, {} bytes, identity {:016x}",
                 output.display(),
                 rom.inode_count(),

@@ -30,6 +30,7 @@ mod tree;
 
 use clap::{CommandFactory, Parser};
 use cli::{Command, TrainCommand, VerifyCommand};
+use report::tell;
 use run::status;
 use std::io;
 use std::process::ExitCode;
@@ -50,7 +51,7 @@ fn main() -> ExitCode {
         Ok(status) => ExitCode::from(status),
         Err(error) if is_broken_pipe(&error) => ExitCode::from(status::BROKEN_PIPE),
         Err(error) => {
-            report::tell(&format!("ncpu: {}", explain(&error)));
+            tell!("ncpu: {}", explain(&error));
             ExitCode::from(status::FAILED)
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::cli::{MathArguments, TrainMathArguments, VerifyMathArguments};
 use crate::neural::{REFUTED, bar};
+use crate::report::tell;
 use anyhow::{Context, ensure};
 use ncpu_neural_math::verify::reference::{exact, units};
 use ncpu_neural_math::verify::{self, Checked};
@@ -90,11 +91,11 @@ pub(crate) fn verify(arguments: &VerifyMathArguments) -> anyhow::Result<u8> {
         std::fs::write(path, svg).with_context(|| path.display().to_string())?;
     }
     let Some(certificate) = verify::certificate(&weights.networks, &all) else {
-        eprintln!("ncpu: {}: a bound does not hold", folder.display());
+        tell!("ncpu: {}: a bound does not hold", folder.display());
         return Ok(REFUTED);
     };
     if let Err(changed) = weights.untampered(folder) {
-        eprintln!("ncpu: {changed}");
+        tell!("ncpu: {changed}");
         return Ok(REFUTED);
     }
     if let Some(step) = sample {

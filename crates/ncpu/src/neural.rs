@@ -1,6 +1,7 @@
 //! `ncpu train alu` and `ncpu verify alu`.
 
 use crate::cli::{Engine, TrainAluArguments, VerifyAluArguments};
+use crate::report::tell;
 use anyhow::ensure;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use ncpu_cuda::{Cuda, Device};
@@ -106,7 +107,7 @@ pub(crate) fn verify(arguments: &VerifyAluArguments) -> anyhow::Result<u8> {
     });
     steps.finish_and_clear();
     let refute = |refuted| {
-        eprintln!("ncpu: {}: refuted: {refuted}", folder.display());
+        tell!("ncpu: {}: refuted: {refuted}", folder.display());
         Ok(REFUTED)
     };
     let certificate = match result {
@@ -179,10 +180,10 @@ impl Checker {
             Engine::GpuEmulated => Checker::GpuEmulated(Emulation::default()),
             Engine::Auto => {
                 let checker = gpu().unwrap_or_else(|error| {
-                    eprintln!("ncpu: no GPU: {error}");
+                    tell!("ncpu: no GPU: {error}");
                     cores()
                 });
-                eprintln!("ncpu: operands of 16 bits: {}", checker.describe());
+                tell!("ncpu: operands of 16 bits: {}", checker.describe());
                 checker
             }
         })

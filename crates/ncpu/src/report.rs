@@ -11,7 +11,6 @@ use ncpu_neural_alu::{Operation, Tallies};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::Write;
 use std::path::Path;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -390,10 +389,14 @@ impl fmt::Display for Runs {
 }
 
 /// Says a line on standard error, whose reader may be gone, as in `ncpu ... 2>&1 | head -1`.
-pub(crate) fn tell(line: &str) {
-    // Nobody is there to hear of a failure.
-    _ = writeln!(std::io::stderr(), "{line}");
+macro_rules! tell {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        // Nobody is there to hear of a failure.
+        _ = writeln!(std::io::stderr(), $($text)*);
+    }};
 }
+pub(crate) use tell;
 
 /// Writes a report to a file, or to standard error.
 pub(crate) fn write(
@@ -409,7 +412,7 @@ pub(crate) fn write(
         Some(path) => std::fs::write(path, text)
             .with_context(|| format!("cannot write the report {}", path.display())),
         None => {
-            tell(text.trim_end());
+            tell!("{}", text.trim_end());
             Ok(())
         }
     }

@@ -5,7 +5,7 @@ mod support;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use support::{Folder, HELLO, elf, ncpu, text};
+use support::{FOREVER, Folder, HELLO, elf, ncpu, text};
 
 #[test]
 fn an_image_is_built_listed_and_run() {
@@ -60,6 +60,24 @@ fn completions_are_there_for_each_shell() {
         let output = ncpu().args(["completions", shell]).output().unwrap();
         let script = text(&output.stdout);
         assert!(script.contains("rootfs") && script.contains("ncpu"), "{shell}");
+    }
+}
+
+#[test]
+fn a_reader_of_messages_that_leaves_changes_no_status() {
+    let folder = Folder::new();
+    let program = folder.program("forever", FOREVER).display().to_string();
+    let cases: [(&[&str], i32); 4] = [
+        (&["run", "--timeout", "0s", &program], 124),
+        (&["run", "/nowhere"], 127),
+        (&["inspect", "/nowhere"], 125),
+        (&["run", "--nonsense"], 125),
+    ];
+    for (arguments, status) in cases {
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        let ended = ncpu().args(arguments).stderr(writer).status().unwrap();
+        assert_eq!(ended.code(), Some(status), "{arguments:?}");
     }
 }
 

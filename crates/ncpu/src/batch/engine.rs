@@ -90,11 +90,11 @@ pub(super) fn start(
         Engine::Auto => match on_gpu(&mut template, &choice) {
             Ok(engine) => {
                 let device = engine.device().map(|figures| figures.device);
-                tell(&format!("ncpu: engine gpu: {}", device.unwrap_or_default()));
+                tell!("ncpu: engine gpu: {}", device.unwrap_or_default());
                 engine
             }
             Err(error) => {
-                tell(&format!("ncpu: engine cpu: {}", reason(&error)));
+                tell!("ncpu: engine cpu: {}", reason(&error));
                 on_cpu(template, rules, threads, choice.networks)
             }
         },

@@ -1,6 +1,6 @@
 //! Counts of a batch, its report, and the progress bar.
 
-use crate::report::{self, NeuralFigures, line};
+use crate::report::{self, NeuralFigures, line, tell};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use ncpu_engine::batch::{BatchEngine, DeviceFigures, Finished, Outcome};
 use serde::Serialize;
@@ -230,7 +230,7 @@ impl Progress {
 
     /// Writes a line above the bar.
     pub(super) fn tell(&self, line: &str) {
-        self.0.suspend(|| report::tell(line));
+        self.0.suspend(|| tell!("{line}"));
     }
 
     /// Removes the bar.

@@ -24,7 +24,7 @@ mod results;
 
 use crate::cli::{AluKind, BatchArguments};
 use crate::neural;
-use crate::report::{self, NeuralFigures};
+use crate::report::{self, NeuralFigures, tell};
 use crate::run::{Guest, limits, root_of_snapshot, status};
 use anyhow::{Context, ensure};
 use cases::Source;
@@ -156,7 +156,7 @@ pub(crate) fn batch(arguments: &BatchArguments) -> anyhow::Result<u8> {
     });
     let seen = (earlier.len(), signal.is_some());
     let report = BatchReport::new((&*engine, neural), program, &tally, seen, wall);
-    report::tell(&report.summary());
+    tell!("{}", report.summary());
     if let Some(format) = arguments.report.format {
         report::write(&report, format, arguments.report.file.as_deref())?;
     }

@@ -2,6 +2,7 @@
 
 use super::code::{self, Code};
 use crate::cli::DisasmArguments;
+use crate::report::tell;
 use anyhow::{bail, ensure};
 use ncpu_a64::{Lifted, lift};
 use serde::Serialize;
@@ -27,7 +28,7 @@ pub(crate) fn main(arguments: &DisasmArguments) -> anyhow::Result<u8> {
     let mut elf = super::parse(&arguments.elf, &data)?;
     let code = Code::of(&mut elf);
     for problem in &elf.problems {
-        eprintln!("ncpu: {}: {problem}", arguments.elf.display());
+        tell!("ncpu: {}: {problem}", arguments.elf.display());
     }
     let wanted = wanted(arguments, &code)?;
     let mut out = BufWriter::new(std::io::stdout().lock());

@@ -3,7 +3,7 @@
 use super::machine::{self, Done};
 use super::show::{self, Watcher};
 use crate::cli::{AsmCommand, AsmRunArguments, ProgramFormat};
-use crate::report::{self, NeuralFigures};
+use crate::report::{self, NeuralFigures, tell};
 use crate::run::status;
 use anyhow::{Context, bail, ensure};
 use ncpu_asm::asm::isa::Insn;
@@ -98,12 +98,12 @@ fn run(arguments: &AsmRunArguments) -> anyhow::Result<u8> {
         (Some((End::Halted, ..)), None) => ("halted", 0),
         (Some((End::OutOfCycles, ..)), None) => {
             let cycles = arguments.max_cycles;
-            eprintln!("ncpu: {name}: stopped: {cycles} cycles are used up (--max-cycles)");
+            tell!("ncpu: {name}: stopped: {cycles} cycles are used up (--max-cycles)");
             ("cycles", status::CUT)
         }
         (Some((End::Trap(trap), state, _)), None) => {
             let line = program.lines.get(state.pc).copied().unwrap_or(0);
-            eprintln!("ncpu: {name}:{line}: {trap}");
+            tell!("ncpu: {name}:{line}: {trap}");
             ("trap", 1)
         }
     };

@@ -3,7 +3,7 @@
 use super::machine::{self, Done};
 use crate::cli::{CellsBuildArguments, CellsRunArguments, MuxleqCommand, SubleqCommand};
 use crate::host::{self, Streams};
-use crate::report::{self, NeuralFigures};
+use crate::report::{self, NeuralFigures, tell};
 use crate::run::status;
 use anyhow::{Context, anyhow};
 use ncpu_asm::cells::translate::{Ended, translate};
@@ -83,9 +83,7 @@ fn run(arguments: &CellsRunArguments, computer: Computer) -> anyhow::Result<u8> 
     }
     let (ended, status) = match &end {
         Some(Ended { halted: false, .. }) if status == 0 => {
-            eprintln!(
-                "ncpu: {name}: stopped: {most} instructions are used up (--max-instructions)"
-            );
+            tell!("ncpu: {name}: stopped: {most} instructions are used up (--max-instructions)");
             ("instructions", status::CUT)
         }
         _ => (ended, status),

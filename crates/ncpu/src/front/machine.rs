@@ -1,7 +1,7 @@
 //! A machine for a translated program, on any engine.
 
 use crate::cli::Execution;
-use crate::report::NeuralFigures;
+use crate::report::{NeuralFigures, tell};
 use crate::run::{engine, status};
 use anyhow::{Context, bail};
 use clap::ValueEnum;
@@ -35,7 +35,7 @@ impl Cut {
     /// Says so, unless it is the reader of standard output that has seen enough.
     pub(super) fn tell(self, name: &str) {
         if self.word != BROKEN_PIPE {
-            eprintln!("ncpu: {name}: the run ended before the program did: {}", self.word);
+            tell!("ncpu: {name}: the run ended before the program did: {}", self.word);
         }
     }
 }

@@ -5,6 +5,7 @@
 //! run, a panic, and the signals that can be caught.
 
 use super::{stream, wait_for, write_all};
+use crate::report::tell;
 use ncpu_engine::{Host, Input};
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
@@ -121,7 +122,7 @@ impl Terminal {
             pipe::register(signal, waker.try_clone()?)?;
         }
         if isatty(stderr()) {
-            eprintln!("ncpu: press Ctrl-] three times within a second to end the machine");
+            tell!("ncpu: press Ctrl-] three times within a second to end the machine");
         }
         make_raw()?;
         Ok(terminal)

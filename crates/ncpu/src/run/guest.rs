@@ -2,6 +2,7 @@
 
 use super::{explain, program, status};
 use crate::cli::GuestOptions;
+use crate::report::tell;
 use anyhow::bail;
 use ncpu_engine::{Boot, BootError, Program};
 use ncpu_image::RootImage;
@@ -76,8 +77,8 @@ impl Guest {
             .and_then(|rom| explain::in_root(&rom, &self.program, self.host_program.is_none()));
         let path = self.host_program.as_ref().map_or(path, |host| host.display().to_string());
         match why {
-            Some(why) => eprintln!("ncpu: cannot execute {path:?}: {why}"),
-            None => eprintln!("ncpu: {}", BootError::Execute { path, errno }),
+            Some(why) => tell!("ncpu: cannot execute {path:?}: {why}"),
+            None => tell!("ncpu: {}", BootError::Execute { path, errno }),
         }
         Ok(if errno == Errno::ENOENT { status::NOT_FOUND } else { status::NOT_EXECUTABLE })
     }
@@ -100,10 +101,7 @@ fn refuse_host_program(path: &Path) -> Option<u8> {
         }
         Err(error) => (error.to_string(), status::NOT_EXECUTABLE),
     };
-    eprintln!(
-        "ncpu: {}: {why}; without --rootfs, the program is a file of the host",
-        path.display()
-    );
+    tell!("ncpu: {}: {why}; without --rootfs, the program is a file of the host", path.display());
     Some(status)
 }
 

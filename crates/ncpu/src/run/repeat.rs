@@ -4,7 +4,7 @@ use super::session::{Session, Started};
 use super::{engine, is_live, open_folders, streams};
 use crate::cli::DriveOptions;
 use crate::host::Tape;
-use crate::report::{self, Report, Runs};
+use crate::report::{self, Report, Runs, tell};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -47,7 +47,7 @@ pub(super) fn run(
     let runs = Runs::of(&reports);
     let (mut report, _) = reports.swap_remove(0);
     if options.report.format.is_none() {
-        eprint!("{runs}");
+        tell!("{}", runs.to_string().trim_end());
     }
     report.runs = Some(runs);
     if let Some(format) = options.report.format {

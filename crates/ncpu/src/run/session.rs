@@ -4,7 +4,7 @@ use super::engine::Engine;
 use super::{export, status};
 use crate::cli::DriveOptions;
 use crate::host::Interruption;
-use crate::report::{End, Figures, Report};
+use crate::report::{End, Figures, Report, tell};
 use anyhow::{Context, bail};
 use ncpu_engine::batch::DeviceFigures;
 use ncpu_engine::{Folders, Host, Machine, Reason, Rules, snapshot, state_hash};
@@ -74,7 +74,7 @@ impl Session<'_> {
         let gpu = self.engine.gpu().map(|gpu| DeviceFigures { host_stops, ..gpu });
         let missed = rules.pause.is_some() && !stopped;
         if missed {
-            eprintln!(
+            tell!(
                 "ncpu: no snapshot was written: the run ended after {} instructions",
                 figures.instructions
             );
@@ -107,7 +107,7 @@ impl Session<'_> {
                 if count != 0 {
                     let name = ncpu_linux::table::name(number as u32).unwrap_or("unknown");
                     let calls = if count == 1 { "call" } else { "calls" };
-                    eprintln!(
+                    tell!(
                         "ncpu: system call {number} ({name}) is not implemented: {count} {calls} \
                          returned ENOSYS"
                     );
@@ -137,13 +137,13 @@ impl Outcome {
     pub(super) fn tell(self, options: &DriveOptions) -> anyhow::Result<u8> {
         let end = self.end();
         match self.reason {
-            Reason::Fuel => eprintln!(
+            Reason::Fuel => tell!(
                 "ncpu: stopped: the fuel of {} instructions is used up",
                 options.execution.fuel.unwrap_or(0)
             ),
             // The cursor is wherever the guest left it.
-            Reason::Quit => eprintln!("\nncpu: ended by Ctrl-]"),
-            Reason::Timeout => eprintln!("ncpu: stopped: the time limit is over"),
+            Reason::Quit => tell!("\nncpu: ended by Ctrl-]"),
+            Reason::Timeout => tell!("ncpu: stopped: the time limit is over"),
             Reason::Deadlock => {
                 bail!("stopped: every task of the machine waits for something that cannot happen")
             }
