@@ -268,7 +268,7 @@ impl Machine {
         if complete { Ok(machine) } else { Err(BootError::Setup(Errno::ENOMEM).into()) }
     }
 
-    /// Lends the machine as a kernel view, with caches of which nothing is of another time.
+    /// Lends the machine as a kernel view. Its caches are empty, but for code of the root file system.
     pub fn with_kernel<R>(&mut self, f: impl FnOnce(&mut Kernel<'_>) -> R) -> R {
         let rom = match self.pool.root.rom() {
             Ok(rom) => rom,
@@ -280,10 +280,9 @@ impl Machine {
         let (area, directory) = (area.cast(), directory.cast());
         let (capacity, slots) = (CODE_UOPS as u32, CODE_DIRECTORY as u32);
         let extent = caches.extent.take();
-        // SAFETY: the mappings are page-aligned, large enough, and unshared, and of as much as is said of them.
-        let store = unsafe {
-            CodeStore::go_on(area, capacity, directory, slots, extent.unwrap_or_default())
-        };
+        let start = extent.unwrap_or_default();
+        // SAFETY: the mappings are page-aligned, large enough, and unshared, and as they were left.
+        let store = unsafe { CodeStore::go_on(area, capacity, directory, slots, start) };
         if extent.is_none() {
             // SAFETY: nothing uses the store yet. Whoever did before has panicked.
             unsafe { store.clear() };
@@ -299,7 +298,7 @@ impl Machine {
         };
         let result = f(&mut kernel);
         // SAFETY: the view is not used any more.
-        caches.extent = Some(unsafe { store.leave() });
+        caches.extent = Some(unsafe { store.leave(start) });
         result
     }
 

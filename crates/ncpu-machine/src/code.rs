@@ -12,6 +12,7 @@
 use crate::addr::{FrameId, PAGE_SHIFT, PAGE_SIZE};
 use crate::frame::FrameBytes;
 use crate::words::{LaneWords, pair};
+use core::slice;
 use core::sync::atomic::{AtomicU32, Ordering};
 use ncpu_a64::{Lifted, lift};
 use ncpu_uop::{Op, Role, Uop};
@@ -225,22 +226,37 @@ impl CodeStore {
     }
 
     /// Gives up code of frames whose contents may change, so that other machines of the same pool can go on with the
-    /// rest.
+    /// rest. `start` is the extent that the store began with.
     ///
     /// # Safety
     /// Nothing else may use the store any more.
-    pub unsafe fn leave(self) -> CodeExtent {
-        // What it went on with has none of it.
-        if self.lifted.load(Ordering::Relaxed) != 0 {
-            for index in 0..self.slots as usize {
-                // SAFETY: in the directory, which the caller has for itself.
-                let frame = unsafe { &(*self.directory.add(index)).frame };
-                if (1..FrameId::ROM).contains(&frame.load(Ordering::Relaxed)) {
-                    frame.store(DROPPED, Ordering::Relaxed);
-                }
+    pub unsafe fn leave(self, start: CodeExtent) -> CodeExtent {
+        let lifted = self.lifted.into_inner();
+        let end = CodeExtent { used: self.used.into_inner(), entries: self.entries.into_inner() };
+        // Code from before the start is of the root file system already.
+        if lifted == 0 {
+            return end;
+        }
+        // SAFETY: the caller has the directory for itself.
+        let entries = unsafe { slice::from_raw_parts_mut(self.directory, self.slots as usize) };
+        let was_cleared = end.entries != start.entries + lifted;
+        let is_new = |entry: &DirectoryEntry| was_cleared || start.used <= entry.at;
+        let frame = |entry: &DirectoryEntry| entry.frame.load(Ordering::Relaxed);
+        let stays = |entry: &DirectoryEntry| (FrameId::ROM..DROPPED).contains(&frame(entry));
+        let does_any_stay = entries.iter().any(|entry| is_new(entry) && stays(entry));
+        for entry in entries.iter_mut().filter(|entry| frame(entry) != 0 && is_new(entry)) {
+            if !does_any_stay {
+                // All is as it was at the start: nothing from before was looked for beyond these.
+                *entry = DirectoryEntry::default();
+            } else if !stays(entry) {
+                entry.frame = AtomicU32::new(DROPPED);
             }
         }
-        CodeExtent { used: self.used.into_inner(), entries: self.entries.into_inner() }
+        match (does_any_stay, was_cleared) {
+            (true, _) => end,
+            (false, true) => CodeExtent::default(),
+            (false, false) => start,
+        }
     }
 
     /// The entries where code of `key` may be, in the order of looking.

@@ -411,6 +411,7 @@ fn a_reader_that_leaves_ends_the_batch() {
     assert!(message.contains(" machines in ") && message.lines().count() == 1, "{message}");
     let report: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
     assert!((1..100_000).contains(&report["ended"]["exited"].as_u64().unwrap()), "{report}");
+    assert_eq!(report["stopped"], json!(true));
 
     let (reader, writer) = io::pipe().unwrap();
     drop(reader);

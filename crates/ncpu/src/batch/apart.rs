@@ -2,7 +2,7 @@
 
 use super::cases::Source;
 use crate::cli::BatchArguments;
-use anyhow::ensure;
+use anyhow::{bail, ensure};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -73,12 +73,10 @@ pub(super) fn check(arguments: &BatchArguments, source: &Source) -> anyhow::Resu
             continue;
         }
         let mut inputs = source.files().iter().map(PathBuf::as_path).chain(lines);
-        let input = inputs.find(|input| Place::of(input).as_ref() == Some(place));
-        ensure!(
-            input.is_none(),
-            "{option}: {name} is an input of this batch ({}); give another file",
-            input.unwrap_or(path).display()
-        );
+        if let Some(input) = inputs.find(|input| Place::of(input).as_ref() == Some(place)) {
+            let input = input.display();
+            bail!("{option}: {name} is an input of this batch ({input}); give another file");
+        }
     }
     Ok(())
 }

@@ -154,7 +154,7 @@ pub(crate) fn batch(arguments: &BatchArguments) -> anyhow::Result<u8> {
         figures.add(&engine.tallies().unwrap_or_default());
         figures
     });
-    let seen = (earlier.len(), signal.is_some());
+    let seen = (earlier.len(), signal.is_some() || !has_reader);
     let report = BatchReport::new((&*engine, neural), program, &tally, seen, wall);
     tell!("{}", report.summary());
     if let Some(format) = arguments.report.format {
@@ -186,7 +186,12 @@ impl Left<'_> {
         loop {
             match self.reading.next(self.stop, patience)? {
                 Poll::Ready(Some(Ok(case))) => return Ok(Poll::Ready(Some(case))),
-                Poll::Ready(Some(Err(failed))) => self.recorder.borrow_mut().record(*failed)?,
+                Poll::Ready(Some(Err(failed))) => {
+                    // Why rows cannot be written is said in the end.
+                    if self.recorder.borrow_mut().record(*failed).is_err() {
+                        return Ok(Poll::Ready(None));
+                    }
+                }
                 Poll::Ready(None) => return Ok(Poll::Ready(None)),
                 Poll::Pending => return Ok(Poll::Pending),
             }

@@ -94,7 +94,9 @@ impl Earlier {
             );
             whole += length as u64;
         }
-        count.map_or(Ok(()), |count| earlier.check_count(count))?;
+        if let Some(count) = count {
+            earlier.check_count(count)?;
+        }
         file.set_len(whole)?;
         file.seek(SeekFrom::Start(whole))?;
         Ok(earlier)
