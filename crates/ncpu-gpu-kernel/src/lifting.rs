@@ -28,7 +28,7 @@ pub unsafe fn decode(batch: &Batch, thread: u32) {
     unsafe {
         if let Some((lift, draft)) = wanted(batch, page) {
             let source = &(*lift).source;
-            Draft::decode(draft, source.page, index, source.word(index));
+            Draft::decode::<true>(draft, source.page, index, source.word(index));
         }
     }
 }

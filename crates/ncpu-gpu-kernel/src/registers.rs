@@ -58,9 +58,9 @@ impl Vectors for Late {
     }
 }
 
-/// Copies the registers of the thread's lane from its image, unless it is not active, when they are anything. With
-/// `MEET`, all threads of the warp do this at the same time, and vector registers come late, unless `soon` says that
-/// they will be needed.
+/// Copies the registers of the thread's lane from its image, or its [`Kept`](crate::batch::Kept), unless it is not
+/// active, when they are anything. With `MEET`, all threads of the warp do this at the same time, and vector registers
+/// come late, unless `soon` says that they will be needed.
 ///
 /// # Safety
 /// `image` must be valid, also if the lane is not active, and stay so while the vector registers may be needed.

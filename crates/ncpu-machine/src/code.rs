@@ -230,7 +230,7 @@ impl CodeStore {
     ///
     /// # Safety
     /// Nothing else may use the store any more.
-    pub unsafe fn leave(self, start: CodeExtent) -> CodeExtent {
+    pub unsafe fn leave(self, mut start: CodeExtent) -> CodeExtent {
         let lifted = self.lifted.into_inner();
         let end = CodeExtent { used: self.used.into_inner(), entries: self.entries.into_inner() };
         // Code from before the start is of the root file system already.
@@ -239,8 +239,11 @@ impl CodeStore {
         }
         // SAFETY: the caller has the directory for itself.
         let entries = unsafe { slice::from_raw_parts_mut(self.directory, self.slots as usize) };
-        let was_cleared = end.entries != start.entries + lifted;
-        let is_new = |entry: &DirectoryEntry| was_cleared || start.used <= entry.at;
+        if end.entries != start.entries + lifted {
+            // All was dropped in between, and it began anew.
+            start = CodeExtent::default();
+        }
+        let is_new = |entry: &DirectoryEntry| start.used <= entry.at;
         let frame = |entry: &DirectoryEntry| entry.frame.load(Ordering::Relaxed);
         let stays = |entry: &DirectoryEntry| (FrameId::ROM..DROPPED).contains(&frame(entry));
         let does_any_stay = entries.iter().any(|entry| is_new(entry) && stays(entry));
@@ -252,11 +255,7 @@ impl CodeStore {
                 entry.frame = AtomicU32::new(DROPPED);
             }
         }
-        match (does_any_stay, was_cleared) {
-            (true, _) => end,
-            (false, true) => CodeExtent::default(),
-            (false, false) => start,
-        }
+        if does_any_stay { end } else { start }
     }
 
     /// The entries where code of `key` may be, in the order of looking.
@@ -470,7 +469,7 @@ impl<'m> CodeCache<'m> {
         // SAFETY: the three steps of lifting in their order; the source is a live frame.
         unsafe {
             for index in 0..WORDS {
-                Draft::decode(draft, source.page, index, source.word(index));
+                Draft::decode::<false>(draft, source.page, index, source.word(index));
             }
             let count = Draft::place(draft, source.page);
             let at = self.store.file(source, count);
@@ -503,11 +502,12 @@ enum Vectors {
 }
 
 impl Draft {
-    /// Lifts word `index` of a page: the first step of lifting, for every word in any order.
+    /// Lifts word `index` of a page: the first step of lifting, for every word in any order. `MARK` says whether
+    /// [`Uop::VECTORS`] is wanted.
     ///
     /// # Safety
     /// `draft` must be valid for writing, and no other thread at the same word.
-    pub unsafe fn decode(draft: *mut Draft, page: u64, index: usize, word: u32) {
+    pub unsafe fn decode<const MARK: bool>(draft: *mut Draft, page: u64, index: usize, word: u32) {
         let mut lifted = Lifted::default();
         lift(word, page + 4 * index as u64, &mut lifted);
         for (n, uop) in lifted.uops().iter().enumerate() {
@@ -515,7 +515,9 @@ impl Draft {
             unsafe { (*draft).uops[index][n] = Uop { at: uop.at | index as u16, ..*uop } };
         }
         let uops = lifted.uops();
-        let vectors = if uops.iter().any(Uop::names_vector) {
+        let vectors = if !MARK {
+            Vectors::End
+        } else if uops.iter().any(Uop::names_vector) {
             Vectors::Yes
         } else if uops.iter().any(|uop| uop.op.roles().contains(&Role::Branch)) {
             Vectors::End
