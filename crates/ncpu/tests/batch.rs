@@ -420,6 +420,27 @@ fn a_reader_that_leaves_ends_the_batch() {
 }
 
 #[test]
+fn a_full_disk_is_told_of_whatever_row_it_kept_away() {
+    let folder = Folder::new();
+    fs::create_dir(folder.path("inputs")).unwrap();
+    // Rows of inputs that cannot be read come in between.
+    for number in 0..400 {
+        let input = folder.path(&format!("inputs/{number}"));
+        match number % 8 {
+            0 => fs::write(input, "A").unwrap(),
+            _ => symlink("nowhere", input).unwrap(),
+        }
+    }
+    let inputs = folder.path("inputs").display().to_string();
+    let options = ["--engine", "cpu", "--input-dir", &inputs, "--out", "/dev/full"];
+    let output = batch(&options, &folder.program("cat", CAT));
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(125), "{message}");
+    assert!(message.contains("cannot write /dev/full"), "{message}");
+    assert!(message.contains("No space left on device"), "{message}");
+}
+
+#[test]
 fn a_machine_that_has_ended_is_not_late() {
     let folder = Folder::new();
     let options = ["--stdin-range", "0..3", "--timeout", "0s"];

@@ -91,11 +91,7 @@ impl Results for Lines {
     fn push(&mut self, finished: Finished) -> io::Result<()> {
         let unsaid = || io::Error::other("the threads that write have ended");
         if self.writer.has_failed.load(Ordering::Relaxed) {
-            let copy = |error: &io::Error| match error.raw_os_error() {
-                Some(number) => io::Error::from_raw_os_error(number),
-                None => io::Error::new(error.kind(), error.to_string()),
-            };
-            return Err(lock(&self.writer.out).error.as_ref().map_or_else(unsaid, copy));
+            return Err(lock(&self.writer.out).error.take().unwrap_or_else(unsaid));
         }
         self.give.send(finished).map_err(|_| unsaid())
     }

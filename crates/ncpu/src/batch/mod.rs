@@ -105,6 +105,7 @@ pub(crate) fn batch(arguments: &BatchArguments) -> anyhow::Result<u8> {
         results,
         tally: Tally::default(),
         progress: Progress::new(left, arguments.out.is_some()),
+        lost: None,
     });
     let mut fatal = None;
     let start = Instant::now();
@@ -121,8 +122,9 @@ pub(crate) fn batch(arguments: &BatchArguments) -> anyhow::Result<u8> {
         engine.run(&mut cases, &signals.stop, &mut sink)
     };
     let wall = start.elapsed();
-    let Recorder { results, tally, progress } = recorder.into_inner();
+    let Recorder { results, tally, progress, lost } = recorder.into_inner();
     progress.end();
+    let outcome = lost.map_or(outcome, |error| Err(BatchError::Sink(error)));
     let name = || match &arguments.out {
         Some(path) => format!("cannot write {}", path.display()),
         None => "cannot write to standard output".to_owned(),
@@ -187,7 +189,7 @@ impl Left<'_> {
             match self.reading.next(self.stop, patience)? {
                 Poll::Ready(Some(Ok(case))) => return Ok(Poll::Ready(Some(case))),
                 Poll::Ready(Some(Err(failed))) => {
-                    // Why rows cannot be written is said in the end.
+                    // The recorder knows why.
                     if self.recorder.borrow_mut().record(*failed).is_err() {
                         return Ok(Poll::Ready(None));
                     }
@@ -213,6 +215,8 @@ struct Recorder {
     results: Box<dyn Results>,
     tally: Tally,
     progress: Progress,
+    /// The first reason why a row could not be written.
+    lost: Option<io::Error>,
 }
 
 impl Recorder {
@@ -226,7 +230,11 @@ impl Recorder {
                 self.progress.tell("ncpu: more have failed; their rows say why");
             }
         }
-        self.results.push(finished)
+        self.results.push(finished).map_err(|error| {
+            let kind = error.kind();
+            self.lost.get_or_insert(error);
+            kind.into()
+        })
     }
 }
 
